@@ -1,0 +1,80 @@
+"""The command line. Each command lives in a file of its own: it parses, calls one stage, prints.
+
+Modules of this package import only click and edgekit's error tree at the top, so that
+``edgekit --help`` starts neither NumPy nor TensorFlow; commands import what they use when they run.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from edgekit import __version__
+from edgekit.cli.boards import boards
+from edgekit.cli.build import build
+from edgekit.cli.demo import demo
+from edgekit.cli.doctor import doctor
+from edgekit.cli.flash import flash
+from edgekit.cli.init import init
+from edgekit.cli.quantize import quantize
+from edgekit.cli.run import run
+from edgekit.cli.train import train
+from edgekit.cli.verify import verify
+from edgekit.errors import EXIT_INTERRUPTED, EdgekitError
+
+
+class _PipelineGroup(click.Group):
+    """Lists the commands in the order of the pipeline rather than of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_PipelineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgekit")
+def cli() -> None:
+    """Train small, quantize once, generate firmware for any board, and prove it bit by bit.
+
+    \b
+    Exit codes: 0 done, 1 the device differs, 2 something given is not usable,
+    3 device or link, 4 toolchain, 5 generated but not compiled (no SDK),
+    6 the model does not fit the board, 130 interrupted.
+    """
+
+
+for _command in (init, train, quantize, build, flash, verify, run, demo, boards, doctor):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code. The only place that catches EdgekitError."""
+    try:
+        result = cli.main(args=arguments, prog_name="edgekit", standalone_mode=False)
+    except click.Abort:
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EdgekitError as error:
+        click.echo(f"edgekit: {error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("edgekit: interrupted; what was finished before is kept.", err=True)
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def entry_point() -> NoReturn:
+    """The ``edgekit`` program."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(main())
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
+    """Being told to end is like Ctrl-C: emulators are stopped and files are left whole."""
+    raise KeyboardInterrupt

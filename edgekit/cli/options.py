@@ -1,0 +1,122 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def workspace_option(command: Command) -> Command:
+    return click.option(
+        "-w",
+        "--workspace",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(),
+        show_default="the current folder",
+        help="Folder with edgekit.toml; artefacts go to its out/.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def force_option(command: Command) -> Command:
+    return click.option("--force", is_flag=True, help="Run the stage even when nothing changed.")(command)
+
+
+def board_option(command: Command) -> Command:
+    return click.option(
+        "-b", "--board", metavar="NAME", help="Board name, or a board profile's .toml file."
+    )(command)
+
+
+def model_option(command: Command) -> Command:
+    return click.option(
+        "-m",
+        "--model",
+        "model_file",
+        metavar="FILE.tflite",
+        type=click.Path(path_type=Path),
+        help="An int8 model of your own, in place of the workspace's.",
+    )(command)
+
+
+def data_options(command: Command) -> Command:
+    return _stack(
+        command,
+        click.option(
+            "-d", "--data", "data_source", metavar="FOLDER", help="Picture folder, or 'shapes' (built in)."
+        ),
+        click.option("--image-size", type=click.IntRange(8, 512), help="Input resolution in pixels (ρ)."),
+        click.option("--channels", type=click.Choice(["1", "3"]), help="1 grayscale, 3 RGB."),
+        click.option("--max-images", type=click.IntRange(1), help="Use at most this many pictures a split."),
+        click.option("--seed", type=click.IntRange(0), help="Decides every random choice."),
+    )
+
+
+def training_options(command: Command) -> Command:
+    return _stack(
+        command,
+        click.option("--architecture", type=click.Choice(["mobilenet_v1", "mobilenet_v2"])),
+        click.option("--alpha", type=click.FloatRange(0.05, 2.0), help="Width multiplier (α)."),
+        click.option("--depth", type=click.Choice(["full", "shallow", "stem"])),
+        click.option("--blocks", type=click.IntRange(1, 13), help="Blocks of depth 'stem'."),
+        click.option("--epochs", type=click.IntRange(1)),
+        click.option("--batch-size", type=click.IntRange(1)),
+        click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
+    )
+
+
+def build_options(command: Command) -> Command:
+    return _stack(
+        command,
+        click.option("--engine", type=click.Choice(["aot", "tflm"])),
+        click.option("--toolchain", type=click.Choice(["zig", "gcc"])),
+        click.option("--optimize", type=click.Choice(["size", "speed"])),
+    )
+
+
+def verify_options(command: Command) -> Command:
+    return _stack(
+        command,
+        click.option("-p", "--port", metavar="URL", help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port."),
+        click.option("--pictures", type=click.IntRange(0), help="At most this many test pictures."),
+        click.option("--noise", type=click.IntRange(0), help="Noise vectors."),
+        click.option("--structured/--no-structured", default=None, help="Corner vectors, ramps, checkerboards."),
+    )
+
+
+def _stack(command: Command, *options: Callable[[Command], Command]) -> Command:
+    return functools.reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+SETTING_OF_OPTION = {
+    "data_source": "data.source",
+    "image_size": "data.image_size",
+    "max_images": "data.max_images",
+    "channels": "data.channels",
+    "seed": "seed",
+    "architecture": "model.architecture",
+    "alpha": "model.alpha",
+    "depth": "model.depth",
+    "blocks": "model.blocks",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch_size",
+    "learning_rate": "training.learning_rate",
+    "calibration_images": "quantization.calibration_images",
+    "board": "build.board",
+    "engine": "build.engine",
+    "toolchain": "build.toolchain",
+    "optimize": "build.optimize",
+    "port": "verify.port",
+    "pictures": "verify.pictures",
+    "noise": "verify.noise",
+    "structured": "verify.structured",
+}

@@ -1,0 +1,136 @@
+"""What a person sees: one line a fact, progress bars on a terminal only, tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from edgekit.verification.verdict import Difference, ElementDifference, LayerDifference, Verdict
+
+Advance = Callable[[int, int], None]
+
+
+class Reporter:
+    """Writes for people. With ``json_output`` people's text goes to stderr, so stdout stays parseable."""
+
+    def __init__(self, json_output: bool = False) -> None:
+        stream: IO[str] = sys.stderr if json_output else sys.stdout
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """One line, shown as it is."""
+        self._console.print(escape(text))
+
+    def heading(self, text: str) -> None:
+        """The start of a stage."""
+        self._console.print(f"[bold]{escape(text)}[/bold]")
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know but that stops nothing."""
+        self._console.print(f"[yellow]warning:[/yellow] {escape(text)}")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table; a column of numbers is right-aligned."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for position, column in enumerate(columns):
+            cells = [row[position].replace(",", "").replace(".", "").strip() for row in rows]
+            numeric = any(cells) and all(cell.isdigit() for cell in cells if cell)
+            table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self._console.print(table)
+
+    @contextmanager
+    def progress(self, description: str) -> Iterator[Advance]:
+        """Yields ``advance(done, total)``. Draws a bar on a terminal, nothing elsewhere."""
+        if not self._console.is_terminal:
+            yield lambda done, total: None
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(escape(description), total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def verdict(self, verdict: Verdict) -> None:
+        """The verdict in sentences, the most important first."""
+        colour = "green" if verdict.exact else "red"
+        for position, line in enumerate(describe_verdict(verdict)):
+            self._console.print(f"[bold {colour}]{escape(line)}[/]" if position == 0 else escape(line))
+        for warning in verdict.warnings:
+            self.warn(warning)
+
+
+def describe_verdict(verdict: Verdict) -> list[str]:
+    """The verdict as sentences."""
+    agreeing = verdict.inputs - verdict.differing_inputs
+    word = "bit-exact" if verdict.exact else "NOT bit-exact"
+    lines = [
+        f"{word}: {verdict.board} ({verdict.engine}) equals {verdict.golden.name} {verdict.golden.version} on "
+        f"{agreeing} of {verdict.inputs} inputs, {verdict.distinct_outputs} distinct outputs"
+    ]
+    if verdict.first_difference is not None:
+        lines += _describe_difference(verdict.first_difference)
+    elif verdict.layer_check is not None and verdict.layer_check.first_difference is not None:
+        lines.append(_describe_layer(verdict.layer_check.first_difference))
+    if verdict.layer_check is not None and verdict.layer_check.first_difference is None:
+        check = verdict.layer_check
+        lines.append(f"layers: {check.operators} operators' outputs equal on {check.inputs} inputs")
+    if verdict.accuracy is not None:
+        accuracy = verdict.accuracy
+        lines.append(
+            f"accuracy on the device: {accuracy.device_correct} of {accuracy.pictures} pictures "
+            f"({accuracy.device:.1%}); int8 on the host: {accuracy.golden_correct}"
+        )
+    if verdict.latency is not None:
+        latency = verdict.latency
+        time = "" if latency.milliseconds is None else f" ({latency.milliseconds:,.2f} ms)"
+        lines.append(f"latency: {latency.median:,} {latency.unit} an inference{time}")
+    memory = f"memory: arena {verdict.arena_used_bytes:,} bytes"
+    if verdict.stack_used_bytes:
+        memory += f", stack {verdict.stack_used_bytes:,} bytes"
+    lines.append(memory)
+    lines += [
+        f"compared: {other.name} {other.version} "
+        + (
+            f"cannot run this model ({other.refused})"
+            if other.refused
+            else f"differs on {other.differing_inputs} inputs (at most by {other.max_difference})"
+            if other.differing_inputs
+            else "is equal on all inputs"
+        )
+        for other in verdict.comparators
+    ]
+    return lines
+
+
+def _describe_difference(difference: Difference) -> list[str]:
+    lines = [
+        f"first difference: input {difference.input_index} ({difference.origin}), "
+        f"output {_describe_element(difference.output)}"
+    ]
+    if difference.layer is not None:
+        lines.append(_describe_layer(difference.layer))
+    return lines
+
+
+def _describe_layer(layer: LayerDifference) -> str:
+    return (
+        f"first differing layer: operator {layer.op_index} {layer.opcode}, "
+        f"{_describe_element(layer.difference)}"
+    )
+
+
+def _describe_element(element: ElementDifference) -> str:
+    return f"'{element.tensor}' element {element.element}: expected {element.expected}, got {element.actual}"

@@ -1,0 +1,147 @@
+"""Where artefacts lie, and what is up to date.
+
+A workspace is a folder: ``edgekit.toml`` (settings, may be absent), ``boards/`` (the user's own board
+profiles, may be absent) and ``out/``, the only part that edgekit writes::
+
+    out/model/      float.keras, history.json, model.tflite, …      manifest.json
+    out/<board>/    project/, firmware.elf, verdict.json, …         manifest.json
+
+A manifest records, for each stage run in its folder, the key of what went in (settings, inputs and
+versions, as a digest) and the sha256 of what came out. A stage whose key is unchanged and whose
+outputs are untouched is not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import UsageError
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of one project. Creating the value touches nothing on disk."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / "edgekit.toml"
+
+    @property
+    def boards_folder(self) -> Path:
+        return self.root / "boards"
+
+    @property
+    def model_folder(self) -> Path:
+        return self.root / "out" / "model"
+
+    def board_folder(self, board_name: str) -> Path:
+        return self.root / "out" / board_name
+
+    def prepare(self, folder: Path) -> Path:
+        """Creates ``folder`` (inside the workspace) where needed and checks that it can be written.
+
+        Raises UsageError when the workspace is missing or not writable.
+        """
+        if not self.root.is_dir():
+            raise UsageError(f"the workspace {self.root} is not a folder. Create it, or name one with -w.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"the workspace folder {folder} cannot be written: {error.strerror}. "
+                "Choose another with --workspace, or change its permissions."
+            ) from error
+        return folder
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Writes ``data`` to ``path`` whole or not at all: to a temporary name beside it, then renamed."""
+    content = data.encode() if isinstance(data, str) else data
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes ``value`` as JSON, atomically and in a stable order."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of the workspace. Raises UsageError where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}. Run the stage that writes it with --force.") from error
+
+
+def sha256_of_file(path: Path) -> str:
+    """Digest of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """Digest over the names and bytes of every file below ``folder``, hexadecimal."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def stage_key(inputs: Mapping[str, Any]) -> str:
+    """Digest of all that decides a stage's result; ``inputs`` must be plain JSON values."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def is_up_to_date(folder: Path, stage: str, key: str) -> bool:
+    """Whether ``stage`` has run in ``folder`` with this key and its outputs are as it left them."""
+    record = _read_manifest(folder).get(stage)
+    if not isinstance(record, dict) or record.get("key") != key:
+        return False
+    outputs: dict[str, str] = record.get("outputs", {})
+    return all(
+        (folder / name).is_file() and sha256_of_file(folder / name) == digest
+        for name, digest in outputs.items()
+    )
+
+
+def record_stage(
+    folder: Path, stage: str, key: str, inputs: Mapping[str, Any], outputs: Iterable[Path]
+) -> None:
+    """Notes in the manifest that ``stage`` made ``outputs`` (files below ``folder``) from ``inputs``."""
+    manifest = _read_manifest(folder)
+    manifest[stage] = {
+        "key": key,
+        "inputs": dict(inputs),
+        "outputs": {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in sorted(outputs)},
+    }
+    write_json(folder / _MANIFEST, manifest)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, or an empty one where there is none or it is damaged (stages then run again)."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
