@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edgekit/ek_link.h"
+#include "edgekit/ek_port.h"
+
+#define PROFILE_RECORD_BYTES   16
+#define LONGEST_SENTENCE_BYTES 48
+#define ERROR_BODY_BYTES       (3 + LONGEST_SENTENCE_BYTES)
+
+_Static_assert(ERROR_BODY_BYTES <= EK_LINK_MAX_BODY_BYTES, "an error reply must fit");
+_Static_assert(sizeof(float) == 4, "scales travel as the 32 bits of an IEEE 754 single");
+
+/* What a request is answered with: an error code and sentence, or, where code is 0, a body. */
+typedef uint16_t error_code;
+
+/* The body of a request and where its reply's body goes. */
+typedef struct exchange {
+    const uint8_t *body;
+    uint16_t body_bytes;
+    uint8_t *reply; /* room for EK_LINK_MAX_BODY_BYTES */
+    uint16_t reply_bytes;
+} exchange;
+
+static void copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size_bytes) {
+    for (uint32_t i = 0; i < size_bytes; i++) {
+        to[i] = from[i];
+    }
+}
+
+static error_code model_error(ek_status status) {
+    return (error_code)(EK_LINK_ERR_MODEL | (uint8_t)-status);
+}
+
+static const char *error_sentence(error_code code) {
+    switch (code) {
+    case EK_LINK_ERR_REQUEST:
+        return "unknown request type or flags";
+    case EK_LINK_ERR_LENGTH:
+        return "wrong body length for this request";
+    case EK_LINK_ERR_RANGE:
+        return "index, offset, length or count out of range";
+    case EK_LINK_ERR_NO_INPUT:
+        return "inputs not completely written since last run";
+    case EK_LINK_ERR_NO_OUTPUT:
+        return "no output of a single run";
+    case EK_LINK_ERR_NO_HELD:
+        return "no tensor is held";
+    case EK_LINK_ERR_NO_SESSION:
+        return "restarted: send HELLO first";
+    case EK_LINK_ERR_SEQUENCE:
+        return "request number is neither last nor next";
+    default:
+        return "the engine failed";
+    }
+}
+
+/* Writes code, type of the request and sentence to `body` (ERROR_BODY_BYTES); returns the bytes used. */
+static uint16_t put_error(uint8_t *body, error_code code, uint8_t request_type) {
+    const char *sentence = error_sentence(code);
+    uint16_t size_bytes = 3;
+    ek_put_u16(body, code);
+    body[2] = request_type;
+    while (*sentence != '\0' && size_bytes < ERROR_BODY_BYTES) {
+        body[size_bytes++] = (uint8_t)*sentence++;
+    }
+    return size_bytes;
+}
+
+static void send_packet(const uint8_t *packet, uint16_t size_bytes) {
+    ek_frame_send(packet, size_bytes, ek_port_write);
+    ek_port_flush();
+}
+
+/* ---- the description of board and model: a byte string of which a window is sent at a time ---- */
+
+typedef struct window {
+    uint8_t *bytes;    /* where the window goes */
+    uint32_t first;    /* its place in the string */
+    uint32_t size;     /* its size */
+    uint32_t position; /* bytes put so far, those outside the window included */
+} window;
+
+static void put_byte(window *w, uint8_t byte) {
+    if (w->position >= w->first && w->position - w->first < w->size) {
+        w->bytes[w->position - w->first] = byte;
+    }
+    w->position++;
+}
+
+static void put_word(window *w, uint32_t value) {
+    uint8_t bytes[4];
+    ek_put_u32(bytes, value);
+    for (unsigned i = 0; i < sizeof bytes; i++) {
+        put_byte(w, bytes[i]);
+    }
+}
+
+/* One length byte, then the text, cut at 255 bytes. */
+static void put_text(window *w, const char *text) {
+    uint8_t size = 0;
+    while (size < UINT8_MAX && text[size] != '\0') {
+        size++;
+    }
+    put_byte(w, size);
+    for (uint8_t i = 0; i < size; i++) {
+        put_byte(w, (uint8_t)text[i]);
+    }
+}
+
+static void put_tensor(window *w, const ek_tensor_info *tensor) {
+    union {
+        float value;
+        uint32_t bits;
+    } scale = {tensor->scale};
+    put_text(w, tensor->name);
+    put_byte(w, tensor->rank);
+    for (unsigned i = 0; i < tensor->rank; i++) {
+        put_word(w, tensor->dims[i]);
+    }
+    put_word(w, tensor->size_bytes);
+    put_word(w, scale.bits);
+    put_word(w, (uint32_t)tensor->zero_point);
+}
+
+static void put_description(window *w) {
+    const ek_model_info *model = ek_model_get_info();
+    put_byte(w, EK_CONTRACT_VERSION);
+    put_byte(w, (uint8_t)ek_port_tick_unit());
+    put_byte(w, model->input_count);
+    put_byte(w, model->output_count);
+    put_word(w, ek_port_clock_hz());
+    put_word(w, model->op_count);
+    put_word(w, model->arena_bytes);
+    for (unsigned i = 0; i < EK_SHA256_BYTES; i++) {
+        put_byte(w, model->sha256[i]);
+    }
+    put_text(w, EK_LINK_FIRMWARE_VERSION);
+    put_text(w, ek_port_board_name());
+    put_text(w, model->engine);
+    put_text(w, model->name);
+    for (unsigned i = 0; i < model->input_count; i++) {
+        put_tensor(w, &model->inputs[i]);
+    }
+    for (unsigned i = 0; i < model->output_count; i++) {
+        put_tensor(w, &model->outputs[i]);
+    }
+}
+
+static error_code answer_info(ek_link *link, exchange *x) {
+    (void)link;
+    window w = {x->reply + 4, ek_get_u32(x->body), EK_LINK_MAX_BODY_BYTES - 4, 0};
+    put_description(&w);
+    if (w.first > w.position) {
+        return EK_LINK_ERR_RANGE;
+    }
+    const uint32_t left_bytes = w.position - w.first;
+    ek_put_u32(x->reply, w.position);
+    x->reply_bytes = (uint16_t)(4 + (left_bytes < w.size ? left_bytes : w.size));
+    return 0;
+}
+
+/* ---- session, status, echo, reset ---- */
+
+static void forget_results(ek_link *link) {
+    link->outputs_valid = 0;
+    link->held = NULL;
+}
+
+static void forget_inputs(ek_link *link) {
+    link->next_input = 0;
+    link->next_offset = 0;
+}
+
+static error_code answer_hello(ek_link *link, exchange *x) {
+    if (link->session_count < UINT16_MAX) {
+        link->session_count++;
+    }
+    forget_inputs(link);
+    forget_results(link);
+    copy_bytes(x->reply, x->body, 4);
+    x->reply[4] = EK_LINK_PROTOCOL_VERSION;
+    x->reply[5] = 0;
+    ek_put_u16(x->reply + 6, EK_LINK_MAX_BODY_BYTES);
+    ek_put_u16(x->reply + 8, link->session_count);
+    x->reply_bytes = 10;
+    return 0;
+}
+
+static error_code answer_status(ek_link *link, exchange *x) {
+    ek_put_u32(x->reply, (uint32_t)(int32_t)link->model_status);
+    ek_put_u32(x->reply + 4, link->arena_used_bytes);
+    ek_put_u32(x->reply + 8, ek_port_stack_used_bytes());
+    x->reply_bytes = 12;
+    return 0;
+}
+
+static error_code answer_echo(ek_link *link, exchange *x) {
+    (void)link;
+    copy_bytes(x->reply, x->body, x->body_bytes);
+    x->reply_bytes = x->body_bytes;
+    return 0;
+}
+
+static error_code answer_reset(ek_link *link, exchange *x) {
+    (void)x;
+    link->reset_due = 1;
+    return 0;
+}
+
+/* ---- inputs ---- */
+
+static error_code answer_write_input(ek_link *link, exchange *x) {
+    const ek_model_info *model = ek_model_get_info();
+    const uint8_t index = x->body[0];
+    const uint32_t offset = ek_get_u32(x->body + 1);
+    const uint16_t data_bytes = (uint16_t)(x->body_bytes - 5);
+    if (index == 0 && offset == 0) {
+        forget_inputs(link);
+    }
+    if (index >= model->input_count || index != link->next_input || offset != link->next_offset ||
+        data_bytes == 0 || data_bytes > model->inputs[index].size_bytes - offset) {
+        return EK_LINK_ERR_RANGE;
+    }
+    forget_results(link);
+    int8_t *input = ek_model_input(index);
+    if (input == NULL) {
+        return model_error(EK_ERR_NOT_READY);
+    }
+    copy_bytes((uint8_t *)input + offset, x->body + 5, data_bytes);
+    link->next_offset += data_bytes;
+    if (link->next_offset == model->inputs[index].size_bytes) {
+        link->next_input++;
+        link->next_offset = 0;
+    }
+    return 0;
+}
+
+/* The finaliser of MurmurHash3 (Austin Appleby, public domain): every input bit stirs every output bit. */
+static uint32_t stir(uint32_t x) {
+    x = (x ^ (x >> 16)) * 0x85ebca6bu;
+    x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+    return x ^ (x >> 16);
+}
+
+void ek_link_generate(uint32_t seed, uint32_t position, int8_t *bytes, uint32_t size_bytes) {
+    const uint32_t start = stir(seed);
+    uint32_t word = 0;
+    for (uint32_t i = 0; i < size_bytes; i++, position++) {
+        if (i == 0 || position % 4 == 0) {
+            word = stir(start + (position / 4 + 1) * 0x9e3779b9u);
+        }
+        const uint8_t byte = (uint8_t)(word >> (8 * (position % 4)));
+        bytes[i] = (int8_t)(byte < 128 ? byte : byte - 256);
+    }
+}
+
+static error_code generate_inputs(ek_link *link, uint32_t seed) {
+    const ek_model_info *model = ek_model_get_info();
+    uint32_t position = 0;
+    forget_results(link);
+    forget_inputs(link);
+    for (uint8_t index = 0; index < model->input_count; index++) {
+        int8_t *input = ek_model_input(index);
+        if (input == NULL) {
+            return model_error(EK_ERR_NOT_READY);
+        }
+        ek_link_generate(seed, position, input, model->inputs[index].size_bytes);
+        position += model->inputs[index].size_bytes;
+    }
+    link->next_input = model->input_count;
+    return 0;
+}
+
+static error_code answer_generate_input(ek_link *link, exchange *x) {
+    return generate_inputs(link, ek_get_u32(x->body));
+}
+
+/* ---- runs and outputs ---- */
+
+/* Runs the model once on inputs that are then used up. Adds the ticks it took to *ticks. */
+static ek_status run_once(ek_link *link, ek_op_observer observer, void *context, uint64_t *ticks) {
+    forget_results(link);
+    forget_inputs(link);
+    ek_model_set_observer(observer, context);
+    const uint64_t start = ek_port_ticks();
+    const ek_status status = ek_model_invoke();
+    *ticks += ek_port_ticks() - start;
+    link->outputs_valid = status == EK_OK;
+    return status;
+}
+
+static int inputs_written(const ek_link *link) {
+    return link->next_input == ek_model_get_info()->input_count;
+}
+
+static error_code answer_invoke(ek_link *link, exchange *x) {
+    const uint32_t count = ek_get_u32(x->body);
+    uint64_t ticks = 0;
+    if (!inputs_written(link)) {
+        return EK_LINK_ERR_NO_INPUT;
+    }
+    if (count == 0) {
+        return EK_LINK_ERR_RANGE;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const ek_status status = run_once(link, NULL, NULL, &ticks);
+        if (status != EK_OK) {
+            return model_error(status);
+        }
+    }
+    link->outputs_valid = count == 1; /* later runs worked on whatever the first left in the inputs */
+    ek_put_u64(x->reply, ticks);
+    x->reply_bytes = 8;
+    return 0;
+}
+
+/* Replies with `length` bytes at `offset` of a tensor. */
+static error_code answer_piece(exchange *x, const int8_t *tensor, uint32_t size_bytes, uint32_t offset,
+                               uint16_t length) {
+    if (offset > size_bytes || length > size_bytes - offset || length > EK_LINK_MAX_BODY_BYTES) {
+        return EK_LINK_ERR_RANGE;
+    }
+    copy_bytes(x->reply, (const uint8_t *)tensor + offset, length);
+    x->reply_bytes = length;
+    return 0;
+}
+
+static error_code answer_read_output(ek_link *link, exchange *x) {
+    const ek_model_info *model = ek_model_get_info();
+    const uint8_t index = x->body[0];
+    if (!link->outputs_valid) {
+        return EK_LINK_ERR_NO_OUTPUT;
+    }
+    if (index >= model->output_count) {
+        return EK_LINK_ERR_RANGE;
+    }
+    return answer_piece(x, ek_model_output(index), model->outputs[index].size_bytes, ek_get_u32(x->body + 1),
+                        ek_get_u16(x->body + 5));
+}
+
+static error_code answer_invoke_generated(ek_link *link, exchange *x) {
+    const ek_model_info *model = ek_model_get_info();
+    uint64_t ticks = 0;
+    const error_code code = generate_inputs(link, ek_get_u32(x->body));
+    if (code != 0) {
+        return code;
+    }
+    const ek_status status = run_once(link, NULL, NULL, &ticks);
+    if (status != EK_OK) {
+        return model_error(status);
+    }
+    uint32_t crc = 0;
+    uint32_t room_bytes = EK_LINK_MAX_BODY_BYTES - 12;
+    int all_fit = 1;
+    for (uint8_t index = 0; index < model->output_count; index++) {
+        const uint8_t *output = (const uint8_t *)ek_model_output(index);
+        const uint32_t size_bytes = model->outputs[index].size_bytes;
+        crc = ek_crc32(crc, output, size_bytes);
+        all_fit = all_fit && size_bytes <= room_bytes;
+        if (all_fit) {
+            copy_bytes(x->reply + EK_LINK_MAX_BODY_BYTES - room_bytes, output, size_bytes);
+            room_bytes -= size_bytes;
+        }
+    }
+    ek_put_u64(x->reply, ticks);
+    ek_put_u32(x->reply + 8, crc);
+    x->reply_bytes = (uint16_t)(all_fit ? EK_LINK_MAX_BODY_BYTES - room_bytes : 12);
+    return 0;
+}
+
+/* ---- operators ---- */
+
+typedef struct profile {
+    uint8_t *records;
+    uint32_t first_op;
+    uint32_t op_count;
+    uint64_t start; /* ticks at the start of the operator that runs now */
+} profile;
+
+static int profile_op(void *context, uint32_t op_index, const int8_t *output, size_t size_bytes) {
+    profile *p = context;
+    const uint64_t ticks = ek_port_ticks() - p->start;
+    if (op_index >= p->first_op && op_index - p->first_op < p->op_count) {
+        uint8_t *record = p->records + (op_index - p->first_op) * PROFILE_RECORD_BYTES;
+        ek_put_u32(record, ek_crc32(0, (const uint8_t *)output, size_bytes));
+        ek_put_u32(record + 4, (uint32_t)size_bytes);
+        ek_put_u64(record + 8, ticks);
+    }
+    p->start = ek_port_ticks();
+    return 0;
+}
+
+static error_code answer_profile(ek_link *link, exchange *x) {
+    const uint32_t op_count = ek_model_get_info()->op_count;
+    profile p = {x->reply, ek_get_u16(x->body), ek_get_u16(x->body + 2), 0};
+    uint64_t ticks = 0;
+    if (!inputs_written(link)) {
+        return EK_LINK_ERR_NO_INPUT;
+    }
+    if (p.op_count == 0 || p.first_op >= op_count || p.op_count > op_count - p.first_op ||
+        p.op_count > EK_LINK_MAX_BODY_BYTES / PROFILE_RECORD_BYTES) {
+        return EK_LINK_ERR_RANGE;
+    }
+    x->reply_bytes = (uint16_t)(p.op_count * PROFILE_RECORD_BYTES);
+    for (uint16_t i = 0; i < x->reply_bytes; i++) {
+        x->reply[i] = 0;
+    }
+    p.start = ek_port_ticks();
+    const ek_status status = run_once(link, profile_op, &p, &ticks);
+    return status == EK_OK ? 0 : model_error(status);
+}
+
+static int hold_op(void *context, uint32_t op_index, const int8_t *output, size_t size_bytes) {
+    ek_link *link = context;
+    if (op_index != link->held_op) {
+        return 0;
+    }
+    link->held = output;
+    link->held_bytes = (uint32_t)size_bytes;
+    return 1;
+}
+
+static error_code answer_run_to_op(ek_link *link, exchange *x) {
+    uint64_t ticks = 0;
+    link->held_op = ek_get_u16(x->body);
+    if (!inputs_written(link)) {
+        return EK_LINK_ERR_NO_INPUT;
+    }
+    if (link->held_op >= ek_model_get_info()->op_count) {
+        return EK_LINK_ERR_RANGE;
+    }
+    /* The observer stays set: removing it would be a call that ends the held tensor, and every run sets
+     * its own. */
+    const ek_status status = run_once(link, hold_op, link, &ticks);
+    if (status != EK_OK && status != EK_ERR_STOPPED) {
+        forget_results(link);
+        return model_error(status);
+    }
+    ek_put_u32(x->reply, link->held != NULL ? link->held_bytes : 0);
+    x->reply_bytes = 4;
+    return 0;
+}
+
+static error_code answer_read_held(ek_link *link, exchange *x) {
+    if (link->held == NULL) {
+        return EK_LINK_ERR_NO_HELD;
+    }
+    return answer_piece(x, link->held, link->held_bytes, ek_get_u32(x->body), ek_get_u16(x->body + 4));
+}
+
+/* ---- the command loop ---- */
+
+typedef struct command {
+    uint8_t type;
+    uint8_t body_bytes; /* exact size of the body, or of what precedes its data */
+    uint8_t has_data;   /* the body may be longer */
+    error_code (*answer)(ek_link *link, exchange *x);
+} command;
+
+static const command commands[] = {
+    {EK_LINK_HELLO, 5, 1, answer_hello}, /* later versions may say more; the answer tells them ours */
+    {EK_LINK_INFO, 4, 0, answer_info},
+    {EK_LINK_STATUS, 0, 0, answer_status},
+    {EK_LINK_ECHO, 0, 1, answer_echo},
+    {EK_LINK_RESET, 0, 0, answer_reset},
+    {EK_LINK_WRITE_INPUT, 5, 1, answer_write_input},
+    {EK_LINK_GENERATE_INPUT, 4, 0, answer_generate_input},
+    {EK_LINK_INVOKE, 4, 0, answer_invoke},
+    {EK_LINK_READ_OUTPUT, 7, 0, answer_read_output},
+    {EK_LINK_INVOKE_GENERATED, 4, 0, answer_invoke_generated},
+    {EK_LINK_PROFILE, 4, 0, answer_profile},
+    {EK_LINK_RUN_TO_OP, 2, 0, answer_run_to_op},
+    {EK_LINK_READ_HELD, 6, 0, answer_read_held},
+};
+
+static error_code answer(ek_link *link, exchange *x) {
+    const uint8_t type = link->request[0];
+    const uint8_t flags = link->request[1];
+    for (unsigned i = 0; flags == 0 && i < sizeof commands / sizeof commands[0]; i++) {
+        const command *c = &commands[i];
+        if (c->type == type) {
+            const int fits = c->has_data ? x->body_bytes >= c->body_bytes : x->body_bytes == c->body_bytes;
+            return fits ? c->answer(link, x) : (error_code)EK_LINK_ERR_LENGTH;
+        }
+    }
+    return EK_LINK_ERR_REQUEST;
+}
+
+/* Answers a request that is not run and must not displace the kept reply. */
+static void refuse(const ek_link *link, error_code code) {
+    uint8_t packet[EK_FRAME_OVERHEAD_BYTES + ERROR_BODY_BYTES];
+    const uint16_t body_bytes = put_error(packet + EK_FRAME_HEADER_BYTES, code, link->request[0]);
+    send_packet(packet,
+                ek_frame_seal(packet, EK_LINK_ERROR_REPLY, ek_get_u16(link->request + 2), body_bytes));
+}
+
+/* Runs the request in link->request, keeps its reply and sends it. */
+static void run_request(ek_link *link, uint16_t number, uint32_t crc) {
+    exchange x = {link->request + EK_FRAME_HEADER_BYTES, ek_get_u16(link->request + 4),
+                  link->reply + EK_FRAME_HEADER_BYTES, 0};
+    uint8_t type = link->request[0] | EK_LINK_REPLY;
+    const error_code code = answer(link, &x);
+    if (code != 0 && link->request[0] == EK_LINK_HELLO) {
+        refuse(link, code);
+        return;
+    }
+    if (code != 0) {
+        x.reply_bytes = put_error(x.reply, code, link->request[0]);
+        type = EK_LINK_ERROR_REPLY;
+    }
+    link->number = number;
+    link->request_crc = crc;
+    link->reply_bytes = ek_frame_seal(link->reply, type, number, x.reply_bytes);
+    send_packet(link->reply, link->reply_bytes);
+    if (link->reset_due) {
+        link->reset_due = 0;
+        ek_port_reset();
+    }
+}
+
+static void take_request(ek_link *link, uint16_t packet_bytes) {
+    const uint16_t number = ek_get_u16(link->request + 2);
+    const uint32_t crc = ek_get_u32(link->request + packet_bytes - EK_FRAME_CRC_BYTES);
+    const int in_session = link->reply_bytes != 0;
+    if (in_session && number == link->number && crc == link->request_crc) {
+        send_packet(link->reply, link->reply_bytes);
+    } else if (link->request[0] == EK_LINK_HELLO || (in_session && number == (uint16_t)(link->number + 1))) {
+        run_request(link, number, crc);
+    } else {
+        refuse(link, in_session ? EK_LINK_ERR_SEQUENCE : EK_LINK_ERR_NO_SESSION);
+    }
+}
+
+void ek_link_init(ek_link *link, ek_status model_status) {
+    uint8_t *bytes = (uint8_t *)link;
+    for (size_t i = 0; i < sizeof *link; i++) {
+        bytes[i] = 0;
+    }
+    ek_frame_decoder_init(&link->decoder, link->request, sizeof link->request);
+    link->model_status = model_status;
+    link->arena_used_bytes = model_status == EK_OK ? (uint32_t)ek_model_arena_used_bytes() : 0;
+}
+
+void ek_link_receive(ek_link *link, uint8_t byte) {
+    const uint16_t packet_bytes = ek_frame_receive(&link->decoder, byte);
+    if (packet_bytes != 0) {
+        take_request(link, packet_bytes);
+    }
+}
+
+void ek_link_run(ek_link *link, ek_status model_status) {
+    ek_link_init(link, model_status);
+    for (int byte = ek_port_read_byte(); byte >= 0; byte = ek_port_read_byte()) {
+        ek_link_receive(link, (uint8_t)byte);
+    }
+}
