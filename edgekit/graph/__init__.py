@@ -1,0 +1,1 @@
+"""From a .tflite to a typed int8 graph, its exact arithmetic, and a NumPy executor."""
