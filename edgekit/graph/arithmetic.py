@@ -51,7 +51,7 @@ def saturating_rounding_doubling_high_multiply(
     gemmlowp nudges by 1 - 2**30 where x * y is negative and truncates, which is the same number as
     floor((x * y + 2**30) / 2**31) for either sign.
     """
-    product = np.multiply(x, y, dtype=np.int64)
+    product: _Int64Array = np.multiply(x, y, dtype=np.int64)
     product += 2**30
     product >>= 31
     np.minimum(product, INT32_MAX, out=product)
@@ -71,14 +71,14 @@ def rounding_divide_by_power_of_two(x: Int32Array, exponent: Int32Array | int) -
 
 
 def shift_left_wrapping(x: Int32Array, bits: Int32Array | int) -> Int32Array:
-    """x * 2**bits in int32, wrapping around as the compiled TFLM does, for bits of 0 to 31."""
+    """The int32 x * 2**bits, wrapping around as the compiled TFLM does, for bits of 0 to 31."""
     return np.left_shift(x, bits, dtype=np.int64).astype(np.int32)
 
 
 def multiply_by_quantized_multiplier(
     accumulator: Int32Array, multiplier: Int32Array, shift: Int32Array
 ) -> Int32Array:
-    """accumulator * multiplier / 2**31 * 2**shift with TFLM's double rounding.
+    """Multiplies: accumulator * multiplier / 2**31 * 2**shift, rounded twice as TFLM does.
 
     ``multiplier`` and ``shift`` (-31 to 30) hold one entry, or one for each channel: the last axis of
     ``accumulator``. Result: int32 of the accumulator's shape.
@@ -101,7 +101,7 @@ def mean_multiplier(multiplier: int, shift: int, count: int) -> tuple[int, int]:
 
 
 def rounded_average(total: Int32Array, count: Int32Array) -> Int32Array:
-    """total / count rounded to nearest, ties away from zero (``integer_ops/pooling.h``); count > 0."""
+    """The quotient total / count, rounded to nearest, ties away from zero; ``count`` is positive."""
     magnitude = (np.abs(total) + count // 2) // count
     return cast(Int32Array, np.where(total > 0, magnitude, -magnitude))
 
@@ -153,7 +153,8 @@ def softmax_probabilities(exponentials: Int32Array) -> NDArray[np.int8]:
 
 def exp_on_negative_values(x: Int32Array) -> Int32Array:
     """exp(x) in Q0.31 for x <= 0 in Q5.26 (gemmlowp): exp(x mod 1/4 - 1/4) by a Taylor polynomial,
-    times exp(-2**k) for each bit k of the quarters that are left."""
+    times exp(-2**k) for each bit k of the quarters that are left.
+    """
     quarter = 1 << 24
     fraction = (x & (quarter - 1)) - quarter
     result = _exp_between_minus_quarter_and_zero(fraction << SOFTMAX_INPUT_INTEGER_BITS)
@@ -183,7 +184,8 @@ def _exp_between_minus_quarter_and_zero(x: Int32Array) -> Int32Array:
 
 def one_over_one_plus_x(x: Int32Array) -> Int32Array:
     """1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31 (gemmlowp): three Newton-Raphson steps from
-    48/17 - 32/17 * (1 + x) / 2, in Q2.29."""
+    48/17 - 32/17 * (1 + x) / 2, in Q2.29.
+    """
     multiply = saturating_rounding_doubling_high_multiply
     half_denominator = ((x.astype(np.int64) + INT32_MAX + 1) >> 1).astype(np.int32)
     estimate = np.int32(round(48 / 17 * 2**29)) + multiply(half_denominator, round(-32 / 17 * 2**29))
@@ -194,4 +196,5 @@ def one_over_one_plus_x(x: Int32Array) -> Int32Array:
 
 
 def _shift_left_saturating(x: Int32Array, bits: int) -> Int32Array:
-    return np.clip(x.astype(np.int64) << bits, INT32_MIN, INT32_MAX).astype(np.int32)
+    shifted: _Int64Array = x.astype(np.int64) << bits
+    return np.clip(shifted, INT32_MIN, INT32_MAX).astype(np.int32)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -36,9 +35,9 @@ from edgekit.graph.ir import (
     Window,
 )
 
-# Elements of the largest intermediate array: 32 MiB of float32, so that memory stays bounded for any
-# batch, and smaller than most last-level caches' worth of passes would gain from.
-_BLOCK_ELEMENTS = 2**23
+# Elements of the largest intermediate array, so that memory stays bounded for any batch. Measured on
+# the MLPerf Tiny models: 2**18 to 2**21 run equally fast, 2**23 takes twice the time (cache misses).
+_BLOCK_ELEMENTS = 2**20
 _INT8_SPAN = 255
 
 
@@ -141,8 +140,10 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, inputs: Sequence[Int8Array], graph: 
 def _fully_connected(op: FullyConnected, inputs: Sequence[Int8Array], graph: Graph) -> Int8Array:
     weights = op.filter.astype(np.int16) - op.filter_zero_point
     dtype = _exact_dtype(weights)
-    rows = inputs[0].reshape(-1, weights.shape[1]).astype(dtype) - dtype(op.input_zero_point)
-    return _requantize(rows @ weights.T.astype(dtype), op).reshape(-1, *graph.tensors[op.output].shape[1:])
+    rows = inputs[0].reshape(-1, weights.shape[1])
+    differences = np.subtract(rows, op.input_zero_point, dtype=dtype, casting="unsafe")
+    outputs = _requantize(differences @ weights.T.astype(dtype), op)
+    return outputs.reshape(-1, *graph.tensors[op.output].shape[1:])
 
 
 @_run.register
@@ -207,7 +208,7 @@ def _exact_dtype(filter_rows: NDArray[Any]) -> type[np.float32] | type[np.float6
 
 
 def _centred(source: Int8Array, zero_point: int, window: Window, dtype: type[Any]) -> NDArray[Any]:
-    """source - zero_point as ``dtype``, with the window's padding as zeros around H and W."""
+    """The differences source - zero_point as ``dtype``, with the window's padding as zeros around H and W."""
     count, height, width, channels = source.shape
     shape = (
         count,
@@ -227,7 +228,7 @@ def _windows(padded: NDArray[Any], window: Window) -> NDArray[Any]:
         (window.height - 1) * window.dilation_height + 1,
         (window.width - 1) * window.dilation_width + 1,
     )
-    view = sliding_window_view(padded, covered, axis=(1, 2))  # type: ignore[call-overload]
+    view = sliding_window_view(padded, covered, axis=(1, 2))
     strided = view[:, :: window.stride_height, :: window.stride_width]
     taps = strided[..., :: window.dilation_height, :: window.dilation_width]
     return np.moveaxis(taps, 3, 5)
@@ -275,7 +276,7 @@ def _scaled_inputs(op: Add, zero_point: int, requantization: Requantization) -> 
 
 
 def _requantize(sums: NDArray[Any], op: Conv2D | DepthwiseConv2D | FullyConnected) -> Int8Array:
-    """int8 outputs from exact sums (…, channels) without bias; the bias adds in int32, wrapping."""
+    """Outputs from exact sums (…, channels) without bias; the bias is added in int32, wrapping around."""
     accumulator = (sums.astype(np.int64) + op.bias).astype(np.int32)
     scaled = _multiply(accumulator, op.requantization)
     scaled += np.int32(op.output_zero_point)
@@ -289,4 +290,5 @@ def _multiply(values: Int32Array, requantization: Requantization) -> Int32Array:
 
 
 def _clamped(values: NDArray[Any], lower: int, upper: int) -> Int8Array:
-    return np.clip(values, lower, upper).astype(np.int8)
+    clamped: Int8Array = np.clip(values, lower, upper).astype(np.int8)
+    return clamped

@@ -45,7 +45,8 @@ class _Union:
 @dataclass(frozen=True)
 class _Table:
     """A table: its fields in the schema's order. An int is a number's size in bytes; None is a field
-    that nobody reads."""
+    that nobody reads.
+    """
 
     name: str
     fields: tuple[int | _Numbers | _Tables | _Union | _Table | None, ...]

@@ -4,7 +4,7 @@ The reader (:mod:`edgekit.graph.tflite`) turns scales into fixed-point multiplie
 executor, the passes and the code generator all work from these values, so they cannot disagree.
 
 Layouts are TensorFlow Lite's: activations NHWC with N = 1, convolution filters OHWI, depthwise
-filters 1HWO (O = input channels × depth multiplier), fully connected filters OI. Activations are
+filters 1HWO (O = input channels times depth multiplier), fully connected filters OI. Activations are
 int8 with one ``scale`` and ``zero_point`` a tensor: real = scale * (q - zero_point).
 """
 
@@ -33,6 +33,7 @@ class Tensor:
 
     @property
     def size_bytes(self) -> int:
+        """One byte an element."""
         return prod(self.shape)
 
 
@@ -177,7 +178,8 @@ class Reshape(Op):
 @dataclass(frozen=True)
 class Softmax(Op):
     """Over the last axis; fixed point as in gemmlowp. ``multiplier``/``left_shift`` scale the input
-    difference to Q5.26; differences below ``diff_min`` count as zero probability."""
+    difference to Q5.26; differences below ``diff_min`` count as zero probability.
+    """
 
     multiplier: int
     left_shift: int
@@ -213,8 +215,10 @@ class Graph:
 
     @property
     def input_bytes(self) -> int:
+        """Bytes of all inputs together."""
         return sum(self.tensors[index].size_bytes for index in self.inputs)
 
     @property
     def output_bytes(self) -> int:
+        """Bytes of all outputs together."""
         return sum(self.tensors[index].size_bytes for index in self.outputs)

@@ -69,7 +69,8 @@ class Constant:
 @dataclass(frozen=True)
 class StoredOp:
     """An operator as stored. An input that the model leaves out is None; ``options`` is the schema's
-    accessor of its options, of the class that belongs to ``opcode``, or None where it has none."""
+    accessor of its options, of the class that belongs to ``opcode``, or None where it has none.
+    """
 
     index: int
     opcode: str
@@ -78,9 +79,11 @@ class StoredOp:
     options: Any
 
     def unsupported(self, detail: str) -> UnsupportedOperatorError:
+        """The error that says: sound, but this variant of the operator has no implementation."""
         return UnsupportedOperatorError(self.opcode, self.index, SUPPORTED_OPCODES, detail)
 
     def broken(self, detail: str) -> ModelError:
+        """The error that says: no such operator can exist."""
         return ModelError(
             f"operator {self.index} of the model, {self.opcode}, is not consistent: {detail}. "
             "Convert the model again."
@@ -417,14 +420,16 @@ def _quantize(stored: StoredOp, real: float) -> int:
 def _per_channel_requantization(
     stored: StoredOp, source: Tensor, weights: Constant, channels: int
 ) -> Requantization:
-    """input scale · filter scale / output scale in double; a single filter scale serves all channels."""
+    """In double: input scale · filter scale / output scale. A single filter scale serves all channels."""
     scales = np.broadcast_to(weights.scales, (channels,)).tolist()
     return _requantization(stored, [source.scale * scale / stored.output.scale for scale in scales])
 
 
 def _per_tensor_requantization(stored: StoredOp, source: Tensor, weights: Constant) -> Requantization:
-    """input scale · filter scale, multiplied in float32, / output scale in double; the bias must have
-    that product as its scale, within 2 % of the output's."""
+    """The product of input and filter scale in float32, divided by the output scale in double.
+
+    The bias must have that product as its scale, within 2 % of the output's.
+    """
     scale = float(weights.scales[0])
     bias = stored.inputs[2] if len(stored.inputs) > 2 else None
     if isinstance(bias, Constant):

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 from math import prod
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,12 @@ from edgekit.graph.flatbuffer import LayoutError, check_layout
 from edgekit.graph.ir import SUPPORTED_OPCODES, Graph, Op, Tensor
 from edgekit.graph.operators import MAX_TENSOR_BYTES, PREPARE, Constant, StoredOp
 
+# A table of the generated schema, which carries no type annotations.
+_Accessor: TypeAlias = Any
+
 _SCHEMA_VERSION = 3
 _MAX_RANK = 4
-_CONSTANT_DTYPES = {"INT8": np.dtype("<i1"), "INT32": np.dtype("<i4")}
+_CONSTANT_DTYPES: dict[str, np.dtype[Any]] = {"INT8": np.dtype("<i1"), "INT32": np.dtype("<i4")}
 _OPTIONS = {
     "ADD": "AddOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
@@ -170,7 +173,7 @@ class _Reader:
             raise self._broken(f"{stored.label} has scale {scale} and zero point {zero_point}")
         return Tensor(stored.index, stored.name, stored.shape, scale, zero_point)
 
-    def _op(self, index: int, subgraph: Any) -> Op:
+    def _op(self, index: int, subgraph: _Accessor) -> Op:
         operator = subgraph.Operators(index)
         opcode = self._opcode(operator, index)
         outputs = _vector(operator, "Outputs")
@@ -186,7 +189,7 @@ class _Reader:
         stored = StoredOp(index, opcode, values, output, self._options(operator, opcode, index))
         return PREPARE[opcode](stored)
 
-    def _opcode(self, operator: Any, index: int) -> str:
+    def _opcode(self, operator: _Accessor, index: int) -> str:
         if operator.OpcodeIndex() >= self._model.OperatorCodesLength():
             raise self._broken(f"operator {index} has no operator code")
         code = self._model.OperatorCodes(operator.OpcodeIndex())
@@ -195,7 +198,7 @@ class _Reader:
         name = self._opcode_names.get(number, f"operator number {number}")
         return f"CUSTOM {_text(code.CustomCode())}" if name == "CUSTOM" else name
 
-    def _options(self, operator: Any, opcode: str, index: int) -> Any:
+    def _options(self, operator: _Accessor, opcode: str, index: int) -> _Accessor | None:
         """The schema's accessor of the operator's options, None where none are needed."""
         if opcode not in _OPTIONS:
             return None
@@ -238,7 +241,7 @@ class _Reader:
             quantized_dimension=stored.quantized_dimension,
         )
 
-    def _tensor(self, index: int, subgraph: Any) -> _StoredTensor:
+    def _tensor(self, index: int, subgraph: _Accessor) -> _StoredTensor:
         tensor = subgraph.Tensors(index)
         name = _text(tensor.Name())
         shape = tuple(_vector(tensor, "Shape").tolist())
@@ -267,7 +270,7 @@ class _Reader:
             special=_special(tensor),
         )
 
-    def _values(self, tensor: Any, name: str) -> NDArray[np.uint8]:
+    def _values(self, tensor: _Accessor, name: str) -> NDArray[np.uint8]:
         """The bytes in the tensor's buffer; none for an activation, whose buffer is empty."""
         number = tensor.Buffer()
         if number >= self._model.BuffersLength():
@@ -281,7 +284,7 @@ class _Reader:
         return _vector(buffer, "Data").view(np.uint8)
 
 
-def _special(tensor: Any) -> str:
+def _special(tensor: _Accessor) -> str:
     """What makes a tensor other than a plain array; empty for a plain one."""
     if tensor.IsVariable():
         return "a variable"
@@ -295,7 +298,7 @@ def _unsupported_opcode(opcode: str, index: int) -> UnsupportedOperatorError:
     )
 
 
-def _vector(table: Any, field: str) -> NDArray[Any]:
+def _vector(table: _Accessor, field: str) -> NDArray[Any]:
     """A vector of numbers as an array that shares the file's memory; empty where it is absent."""
     values = getattr(table, f"{field}AsNumpy")()
     return values if isinstance(values, np.ndarray) else np.zeros(0, dtype=np.int32)
