@@ -1,0 +1,1 @@
+"""The ahead-of-time engine: memory plan, generated C, and the model as a C array."""

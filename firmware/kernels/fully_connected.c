@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* FULLY_CONNECTED: the specification is in ek_kernels.h. */
+#include "edgekit/ek_kernels.h"
+
+#include "dot.h"
+#include "requantize.h"
+
+/* What the weights' zero point adds to every sum: -weights_zero_point * sum of (input - input_zero_point). */
+static inline uint32_t weights_offset(const ek_fully_connected *params, const int8_t *input) {
+    const int32_t factor = -params->weights_zero_point;
+    uint32_t offset = 0;
+    if (factor != 0) {
+        for (uint32_t i = 0; i < params->input_depth; i++) {
+            offset += (uint32_t)(factor * (input[i] - params->input_zero_point));
+        }
+    }
+    return offset;
+}
+
+void ek_fully_connected_s8(const ek_fully_connected *params, const int8_t *input, int8_t *output) {
+    const int32_t input_depth = (int32_t)params->input_depth;
+    const int32_t output_depth = (int32_t)params->output_depth;
+    for (uint32_t batch = 0; batch < params->batches; batch++) {
+        const uint32_t offset = weights_offset(params, input);
+        for (int32_t o = 0; o < output_depth; o += EK_LANES) {
+            const int32_t lanes = output_depth - o < EK_LANES ? output_depth - o : EK_LANES;
+            uint32_t sums[EK_LANES] = {offset, offset, offset, offset};
+            ek_dot_lanes(input, params->input_zero_point, params->weights + o * input_depth, input_depth,
+                         lanes, input_depth, sums);
+            for (int32_t lane = 0; lane < lanes; lane++) {
+                *output++ = ek_output(&params->stage, o + lane, sums[lane]);
+            }
+        }
+        input += input_depth;
+    }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which taps of a sliding window lie inside the input: found once a row or column, never a tap. */
+#ifndef EDGEKIT_WINDOW_H
+#define EDGEKIT_WINDOW_H
+
+#include <stdint.h>
+
+/* Taps begin..end-1 of a window along one axis; empty where begin equals end. */
+typedef struct ek_taps {
+    int32_t begin;
+    int32_t end;
+} ek_taps;
+
+/*
+ * The taps i of 0..taps-1 whose position origin + i * dilation lies in 0..extent-1.
+ * Steps instead of dividing: the window hangs over by a few taps, and small cores divide slowly.
+ */
+static inline ek_taps ek_taps_inside(int32_t origin, int32_t dilation, int32_t taps, int32_t extent) {
+    ek_taps inside = {0, taps};
+    while (inside.begin < taps && origin + inside.begin * dilation < 0) {
+        inside.begin++;
+    }
+    while (inside.end > inside.begin && origin + (inside.end - 1) * dilation >= extent) {
+        inside.end--;
+    }
+    return inside;
+}
+
+#endif /* EDGEKIT_WINDOW_H */
