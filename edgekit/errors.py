@@ -82,6 +82,28 @@ class DeviceError(EdgekitError):
     exit_code = 3
 
 
+class NoAnswerError(DeviceError):
+    """The device did not answer a request (``request``) sent ``attempts`` times within ``waited_s``."""
+
+    def __init__(self, device: str, request: str, attempts: int, waited_s: float, hint: str) -> None:
+        self.request = request
+        self.attempts = attempts
+        self.waited_s = waited_s
+        super().__init__(
+            f"{device} did not answer {request}, sent {attempts} times in {waited_s:.1f} s. {hint}"
+        )
+
+
+class RequestRefusedError(DeviceError):
+    """The device answered a request (``request``) with an error ``code`` and a ``sentence`` of its own."""
+
+    def __init__(self, device: str, request: str, code: int, sentence: str, hint: str) -> None:
+        self.request = request
+        self.code = code
+        self.sentence = sentence
+        super().__init__(f"{device} refused {request}: {sentence} (code {code:#x}). {hint}".rstrip())
+
+
 class WrongModelError(DeviceError):
     """The device runs another model than the one to be verified."""
 

@@ -406,6 +406,7 @@ static error_code answer_profile(ek_link *link, exchange *x) {
     }
     p.start = ek_port_ticks();
     const ek_status status = run_once(link, profile_op, &p, &ticks);
+    ek_model_set_observer(NULL, NULL);
     return status == EK_OK ? 0 : model_error(status);
 }
 

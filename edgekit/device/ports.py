@@ -1,0 +1,201 @@
+"""Serial ports and sockets as transports: ``/dev/ttyUSB0``, ``COM7:921600``, ``socket://host:port``,
+``rfc2217://host:port``.
+
+pyserial is imported when a port is opened. Opening never relies on anything that the board says by
+itself, because whatever arrives before the port is open is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+import socket
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edgekit.device.transport import Transport
+from edgekit.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    import serial
+
+DEFAULT_BAUD = 115200
+
+_CONNECT_TIMEOUT_S = 5.0
+"""To a socket on the local network, or the other end is not there."""
+_WRITE_TIMEOUT_S = 5.0
+"""For one frame. Only a stuck USB adapter or a peer that stopped reading takes longer."""
+_POLL_S = 0.05
+"""Longest wait inside pyserial. Its timeout stays fixed, because changing it renegotiates the whole port
+on rfc2217://."""
+_LARGEST_READ_BYTES = 1 << 16
+
+_HINT_PERMISSION = (
+    "Your user may not open it: on Linux, add it to the port's group (`sudo usermod -aG dialout $USER`, "
+    "then log in again) or install the board's udev rule."
+)
+_HINT_BUSY = "Another program has it open (a serial monitor, an IDE, another edgekit): close that one."
+
+
+def open_port(url: str, baud: int = DEFAULT_BAUD) -> Transport:
+    """Opens the port that ``url`` names, at ``baud`` unless the name ends in ``:<baud>`` itself.
+
+    Raises DeviceError where it is missing (naming the ports that exist), busy or not permitted, and
+    UsageError for a name that cannot be a port.
+    """
+    if url.startswith("socket://"):
+        return _open_socket(url)
+    name, baud = split_baud(url, baud)
+    return _open_serial(name, baud)
+
+
+def split_baud(url: str, default_baud: int) -> tuple[str, int]:
+    """Port name and baud rate of ``COM7:921600``; ``default_baud`` where it says none."""
+    match = re.fullmatch(r"(?P<name>[^:]+):(?P<baud>[1-9][0-9]*)", url)
+    return (match["name"], int(match["baud"])) if match else (url, default_baud)
+
+
+def port_names() -> list[str]:
+    """The serial ports of this computer, as the operating system lists them."""
+    from serial.tools import list_ports
+
+    return sorted(port.device for port in list_ports.comports())
+
+
+class SerialTransport:
+    """A serial port that pyserial has opened."""
+
+    def __init__(self, port: serial.SerialBase, name: str) -> None:
+        self._port = port
+        self._name = name
+
+    def write(self, data: bytes) -> None:
+        """Sends all of ``data``. Raises DeviceError when the port is gone or stuck."""
+        import serial
+
+        try:
+            self._port.write(data)
+            self._port.flush()
+        except serial.SerialTimeoutException as error:
+            raise DeviceError(
+                f"{self._name} took no bytes for {_WRITE_TIMEOUT_S:.0f} s. "
+                "Unplug the board and plug it in again."
+            ) from error
+        except (serial.SerialException, OSError) as error:
+            raise _lost(self._name, error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has arrived, or ``b""`` after ``timeout_s``. Raises DeviceError when the port is gone."""
+        import serial
+
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            while True:
+                data: bytes = self._port.read(max(1, self._port.in_waiting))
+                if data or time.monotonic() >= deadline_s:
+                    return data
+        except (serial.SerialException, OSError, TypeError) as error:
+            # TypeError: pyserial reads from a port that another thread has closed.
+            raise _lost(self._name, error) from error
+
+    def close(self) -> None:
+        """Closes the port; an error while closing a port that is gone says nothing new."""
+        with contextlib.suppress(OSError):
+            self._port.close()
+
+
+class SocketTransport:
+    """A raw TCP connection, such as an emulator's serial port or ser2net. Faster than pyserial's."""
+
+    def __init__(self, connection: socket.socket, name: str) -> None:
+        self._socket = connection
+        self._name = name
+
+    def write(self, data: bytes) -> None:
+        """Sends all of ``data``. Raises DeviceError when the other side is gone or stuck."""
+        try:
+            self._socket.settimeout(_WRITE_TIMEOUT_S)
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _lost(self._name, error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has arrived, or ``b""`` after ``timeout_s``. Raises DeviceError when the peer is gone."""
+        try:
+            self._socket.settimeout(max(timeout_s, 1e-3))
+            data = self._socket.recv(_LARGEST_READ_BYTES)
+        except TimeoutError:
+            return b""
+        except OSError as error:
+            raise _lost(self._name, error) from error
+        if not data:
+            raise DeviceError(f"{self._name} closed the connection. Has the emulator or the server ended?")
+        return data
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._socket.close()
+
+
+def _open_socket(url: str) -> SocketTransport:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None:
+        raise UsageError(f"'{url}' is not a socket's address; write socket://host:port.")
+    try:
+        connection = socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        raise DeviceError(
+            f"cannot connect to {url}: {error.strerror or error}. Is the emulator or the server running?"
+        ) from error
+    return SocketTransport(connection, url)
+
+
+def _open_serial(name: str, baud: int) -> SerialTransport:
+    import serial
+
+    try:
+        port = serial.serial_for_url(
+            name, baudrate=baud, timeout=_POLL_S, write_timeout=_WRITE_TIMEOUT_S, do_not_open=True
+        )
+        # Both lines asserted together: an ESP32's reset circuit acts only where they differ, and boards
+        # with USB of their own (RP2040, Leonardo) send nothing until DTR is asserted.
+        port.dtr = True
+        port.rts = True
+        if "://" not in name:
+            port.exclusive = True
+        port.open()
+    except ValueError as error:
+        raise UsageError(f"'{name}' at {baud} baud is not a usable port: {error}.") from error
+    except (serial.SerialException, OSError) as error:
+        raise _not_opened(name, error) from error
+    return SerialTransport(port, name)
+
+
+def _not_opened(name: str, error: OSError) -> DeviceError:
+    """Says why; pyserial gives the reason as errno on POSIX and within the text on Windows."""
+    text = str(error)
+    windows_busy = "PermissionError" in text
+    if error.errno == errno.ENOENT or "FileNotFoundError" in text:
+        names = port_names()
+        existing = (
+            f"Ports that exist: {', '.join(names)}." if names else "There is no serial port here at all."
+        )
+        return DeviceError(f"there is no port {name}. {existing} Is the board plugged in, with a data cable?")
+    if error.errno in {errno.EBUSY, errno.EAGAIN} or windows_busy or "exclusively lock" in text:
+        return DeviceError(f"the port {name} is busy. {_HINT_BUSY}")
+    if error.errno == errno.ENOTTY or "Inappropriate ioctl" in text:
+        return DeviceError(f"{name} is not a serial port.")
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return DeviceError(f"no permission to open {name}. {_HINT_PERMISSION}")
+    return DeviceError(f"cannot open {name}: {text}.")
+
+
+def _lost(name: str, error: Exception) -> DeviceError:
+    return DeviceError(f"the connection to {name} was lost: {error}. Is the board still plugged in?")
