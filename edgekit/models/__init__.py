@@ -1,0 +1,1 @@
+"""Networks: their descriptions, what they cost, and how Keras builds them."""
