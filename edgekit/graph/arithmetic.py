@@ -24,6 +24,8 @@ INT32_MIN = -(2**31)
 INT32_MAX = 2**31 - 1
 
 SOFTMAX_INPUT_INTEGER_BITS = 5
+# Where exponentials sum to this or more, TFLM's final shift would exceed 31: it ends the process.
+SOFTMAX_SUM_LIMIT = 512
 _SOFTMAX_SUM_INTEGER_BITS = 12
 
 
