@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgekit.boards import EngineName, ToolchainName
 from edgekit.errors import UsageError
+from edgekit.models.families import Depth, Family
 from edgekit.records import Record, read_toml
+from edgekit.training import TrainingSettings
 from edgekit.workspace import Workspace
 
 BUILT_IN_DATA = "shapes"
@@ -31,14 +34,17 @@ class DataSettings(Record):
 
 
 class ModelSettings(Record):
-    """The network. ``alpha`` is the width multiplier; ``blocks`` counts the blocks of depth "stem"."""
+    """The network. ``family`` is "mobilenet_v1" or "mobilenet_v2", ``alpha`` the width multiplier;
+    ``depth`` "shallow" (V1 only) leaves out the five middle blocks, "stem" keeps the first ``blocks``.
 
-    name: str = "model"
-    architecture: Literal["mobilenet_v1", "mobilenet_v2"] = "mobilenet_v1"
+    ``file`` names an int8 .tflite of the user's own, relative to the workspace, in place of training.
+    """
+
+    file: str | None = None
+    family: Family = "mobilenet_v1"
     alpha: float = 0.25
-    depth: Literal["full", "shallow", "stem"] = "stem"
+    depth: Depth = "stem"
     blocks: int = 6
-    dropout: float = 0.0
 
 
 class QuantizationSettings(Record):
@@ -51,8 +57,8 @@ class BuildSettings(Record):
     """``engine`` and ``toolchain`` default to the board's own choice."""
 
     board: str = "virt-cortex-m4"
-    engine: Literal["aot", "tflm"] | None = None
-    toolchain: Literal["zig", "gcc"] | None = None
+    engine: EngineName | None = None
+    toolchain: ToolchainName | None = None
     optimize: Literal["size", "speed"] = "speed"
 
 
@@ -64,3 +70,44 @@ class VerifySettings(Record):
     structured: bool = True
     layer_check_inputs: int = 4
     port: str | None = None
+
+
+class Settings(Record):
+    """All of ``edgekit.toml``. ``name`` names the model in the firmware; ``seed`` decides every random
+    choice of every stage."""
+
+    name: str = "model"
+    seed: int = 0
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    quantization: QuantizationSettings = QuantizationSettings()
+    build: BuildSettings = BuildSettings()
+    verify: VerifySettings = VerifySettings()
+
+
+def load_settings(workspace: Workspace) -> Settings:
+    """The workspace's settings, or the defaults where it has no ``edgekit.toml``."""
+    if not workspace.settings_file.exists():
+        return Settings()
+    return read_toml(workspace.settings_file, Settings, "project file")
+
+
+def override(settings: Settings, values: dict[str, Any]) -> Settings:
+    """``settings`` with ``values`` ("model.alpha": 0.5) in place of its own; None means not given.
+
+    Raises UsageError for a value out of its range.
+    """
+    plain = msgspec.to_builtins(settings)
+    for place, value in values.items():
+        if value is None:
+            continue
+        *path, key = place.split(".")
+        table = plain
+        for step in path:
+            table = table[step]
+        table[key] = value
+    try:
+        return msgspec.convert(plain, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"a setting is not valid: {error}.") from error

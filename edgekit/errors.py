@@ -46,6 +46,20 @@ class ModelError(EdgekitError):
     """A model file is broken, is not full int8, or cannot be trained or converted."""
 
 
+class InterruptedTrainingError(EdgekitError):
+    """Training was ended by Ctrl-C; the weights of ``best_epoch`` are saved in ``model_file``."""
+
+    exit_code = EXIT_INTERRUPTED
+
+    def __init__(self, model_file: str, best_epoch: int) -> None:
+        self.model_file = model_file
+        self.best_epoch = best_epoch
+        super().__init__(
+            f"training was interrupted. The best weights so far, of epoch {best_epoch}, are in {model_file} "
+            "and later stages use them; `edgekit train --force` trains again."
+        )
+
+
 class UnsupportedOperatorError(ModelError):
     """An operator of the model (``opcode`` at position ``op_index``) has no int8 implementation here."""
 

@@ -55,7 +55,7 @@ def data_options(command: Command) -> Command:
             "-d", "--data", "data_source", metavar="FOLDER", help="Picture folder, or 'shapes' (built in)."
         ),
         click.option("--image-size", type=click.IntRange(8, 512), help="Input resolution in pixels (ρ)."),
-        click.option("--channels", type=click.Choice(["1", "3"]), help="1 grayscale, 3 RGB."),
+        click.option("--channels", type=click.Choice([1, 3]), help="1 grayscale, 3 RGB."),
         click.option("--max-images", type=click.IntRange(1), help="Use at most this many pictures a split."),
         click.option("--seed", type=click.IntRange(0), help="Decides every random choice."),
     )
@@ -64,7 +64,7 @@ def data_options(command: Command) -> Command:
 def training_options(command: Command) -> Command:
     return _stack(
         command,
-        click.option("--architecture", type=click.Choice(["mobilenet_v1", "mobilenet_v2"])),
+        click.option("--family", type=click.Choice(["mobilenet_v1", "mobilenet_v2"]), help="Network family."),
         click.option("--alpha", type=click.FloatRange(0.05, 2.0), help="Width multiplier (α)."),
         click.option("--depth", type=click.Choice(["full", "shallow", "stem"])),
         click.option("--blocks", type=click.IntRange(1, 13), help="Blocks of depth 'stem'."),
@@ -103,7 +103,7 @@ SETTING_OF_OPTION = {
     "max_images": "data.max_images",
     "channels": "data.channels",
     "seed": "seed",
-    "architecture": "model.architecture",
+    "family": "model.family",
     "alpha": "model.alpha",
     "depth": "model.depth",
     "blocks": "model.blocks",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit import __version__
 from edgekit.boards import Board, Engine, load_board
-from edgekit.config import Settings
+from edgekit.config import BUILT_IN_DATA, Settings
 from edgekit.errors import UnknownNameError
 from edgekit.reporting import Reporter
 from edgekit.workspace import Workspace, is_up_to_date, record_stage, stage_key
+
+if TYPE_CHECKING:
+    from edgekit.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,37 @@ class Job:
     settings: Settings
     reporter: Reporter
     force: frozenset[str] = frozenset()
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The pictures that the settings name, loaded once a job. Says what was skipped."""
+        from edgekit.data.folder import load_dataset
+        from edgekit.data.shapes import shapes_dataset
+
+        data, folder, seed = self.settings.data, self.picture_folder(), self.settings.seed
+        if folder is None:
+            self.reporter.say(f"pictures: the built-in '{BUILT_IN_DATA}' set")
+            return shapes_dataset(image_size=data.image_size, channels=data.channels, seed=seed)
+        with self.reporter.progress(f"reading {folder}") as advance:
+            dataset = load_dataset(
+                folder,
+                data.image_size,
+                data.channels,
+                seed,
+                test_fraction=data.test_fraction,
+                max_images=data.max_images,
+                progress=advance,
+            )
+        for skipped in dataset.skipped:
+            self.reporter.warn(f"skipped {skipped.path}: {skipped.reason}")
+        if dataset.skipped:
+            self.reporter.warn(f"{len(dataset.skipped)} pictures were skipped in all")
+        return dataset
+
+    def picture_folder(self) -> Path | None:
+        """The folder of the user's pictures, or None for the built-in set."""
+        source = self.settings.data.source
+        return None if source == BUILT_IN_DATA else self.workspace.root / source
 
     def board(self) -> Board:
         """The chosen board's profile."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgekit.device.device import LinkStatistics
 
 # Fewer distinct outputs than this over all vectors prove little: a network stuck at a handful of
 # outputs hides most wrong kernels from a comparison of outputs alone.
@@ -92,15 +95,6 @@ class Comparator:
     differing_inputs: int = 0
     max_difference: int = 0
     refused: str | None = None
-
-
-@dataclass(frozen=True)
-class LinkStatistics:
-    """How the serial link fared."""
-
-    retries: int
-    damaged_frames: int
-    log_lines: int
 
 
 @dataclass(frozen=True)

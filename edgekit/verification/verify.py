@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.device.device import Device, DeviceInfo
+from edgekit.device.device import Device
+from edgekit.device.messages import DeviceInfo, TickUnit
 from edgekit.errors import DeviceError, ModelError, WrongModelError
 from edgekit.golden import Interpreter, RefusedInterpreter
 from edgekit.graph.executor import execute, execute_all
@@ -25,7 +26,6 @@ from edgekit.verification.verdict import (
     Latency,
     LayerCheck,
     LayerDifference,
-    LinkStatistics,
     Verdict,
 )
 
@@ -84,7 +84,7 @@ def verify(
     first = _first_difference(device, graph, reference, actual, differing) if len(differing) else None
     distinct = len({b"".join(output[index].tobytes() for output in actual) for index in range(len(ticks))})
     layers_equal = layer_check is None or layer_check.first_difference is None
-    final = device.info()
+    status = device.status()
     return Verdict(
         exact=not len(differing) and layers_equal,
         inputs=len(reference.vectors),
@@ -100,11 +100,9 @@ def verify(
         model_sha256=info.model_sha256,
         golden=reference.golden,
         comparators=reference.comparators,
-        arena_used_bytes=info.arena_used_bytes,
-        stack_used_bytes=final.stack_used_bytes,
-        link=LinkStatistics(
-            device.statistics.retries, device.statistics.damaged_frames, device.statistics.log_lines
-        ),
+        arena_used_bytes=status.arena_used_bytes,
+        stack_used_bytes=status.stack_used_bytes,
+        link=device.statistics,
         warnings=_warnings(distinct, len(reference.vectors), layer_check),
     )
 
@@ -112,12 +110,16 @@ def verify(
 def _check_handshake(info: DeviceInfo, graph: Graph) -> None:
     if info.model_sha256 != graph.sha256:
         raise WrongModelError(graph.sha256, info.model_sha256)
-    for role, described, indices in (("input", info.inputs, graph.inputs), ("output", info.outputs, graph.outputs)):
-        expected = [graph.tensors[index] for index in indices]
-        if [tensor.shape for tensor in described] != [tensor.shape for tensor in expected]:
+    for role, described, indices in (
+        ("input", info.inputs, graph.inputs),
+        ("output", info.outputs, graph.outputs),
+    ):
+        reported = [tensor.shape for tensor in described]
+        expected = [graph.tensors[index].shape for index in indices]
+        if reported != expected:
             raise DeviceError(
-                f"the device reports {role} shapes {[tensor.shape for tensor in described]}, the model has "
-                f"{[tensor.shape for tensor in expected]}. Build and flash the firmware again."
+                f"the device reports {role} shapes {reported}, the model has {expected}. "
+                "Build the firmware again and flash it."
             )
 
 
@@ -179,15 +181,16 @@ def _first_differing_layer(
 ) -> tuple[LayerDifference | None, int]:
     """The first operator whose digest differs on ``inputs``, and how many operators were comparable."""
     expected = execute_all(graph, inputs)
+    ops = {op.index: op for op in graph.ops}
     profiles = [profile for profile in device.profile(inputs) if profile.size_bytes]
     for profile in profiles:
-        op = graph.ops[profile.op_index]
+        op = ops[profile.op_index]
         tensor = expected[op.output]
-        if zlib.crc32(tensor.tobytes()) == profile.crc32:
+        if zlib.crc32(tensor.tobytes()) == profile.output_crc32:
             continue
         actual = device.op_output(profile.op_index, inputs)
         name = graph.tensors[op.output].name
-        if np.array_equal(actual.ravel(), tensor.ravel()):
+        if actual is None or np.array_equal(actual, tensor.ravel()):
             raise DeviceError(
                 f"the device's digest of operator {op.index} ({op.opcode}) differs, but its bytes do not: "
                 "the device does not compute the same twice. Check its power supply and memory."
@@ -233,12 +236,12 @@ def _accuracy(
 
 
 def _latency(info: DeviceInfo, ticks: Sequence[int]) -> Latency | None:
-    if info.tick_unit == "none" or not any(ticks):
+    if info.tick_unit is TickUnit.NONE or not any(ticks):
         return None
     median = int(statistics.median(ticks))
-    ticks_per_second = {"cycles": info.clock_hz, "nanoseconds": 1_000_000_000}.get(info.tick_unit, 0)
-    milliseconds = 1000 * median / ticks_per_second if ticks_per_second else None
-    return Latency(info.tick_unit, min(ticks), median, max(ticks), milliseconds)
+    seconds = info.seconds(median)
+    milliseconds = None if seconds is None else 1000 * seconds
+    return Latency(info.tick_unit.name.lower(), min(ticks), median, max(ticks), milliseconds)
 
 
 def _warnings(distinct: int, inputs: int, layer_check: LayerCheck | None) -> tuple[str, ...]:

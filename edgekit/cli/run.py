@@ -1,0 +1,44 @@
+"""``edgekit run``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgekit.cli.job import open_job
+from edgekit.cli.options import (
+    board_option,
+    build_options,
+    data_options,
+    force_option,
+    json_option,
+    model_option,
+    training_options,
+    verify_options,
+    workspace_option,
+)
+from edgekit.errors import EXIT_DIFFERS
+
+
+@click.command()
+@workspace_option
+@board_option
+@model_option
+@data_options
+@training_options
+@build_options
+@verify_options
+@force_option
+@json_option
+def run(workspace: Path, force: bool, json_output: bool, **options: Any) -> int:
+    """Run all stages: train, quantize, build, verify. What is up to date is not run again."""
+    from edgekit.stages.verify import verify as run_verify
+
+    job = open_job(workspace, json_output, ["train", "quantize", "build"] if force else [], **options)
+    verdict = run_verify(job)
+    if json_output:
+        click.echo(json.dumps(verdict.to_json(), indent=2))
+    return 0 if verdict.exact else EXIT_DIFFERS

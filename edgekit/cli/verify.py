@@ -1,0 +1,42 @@
+"""``edgekit verify``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgekit.cli.job import open_job
+from edgekit.cli.options import (
+    board_option,
+    build_options,
+    data_options,
+    json_option,
+    model_option,
+    training_options,
+    verify_options,
+    workspace_option,
+)
+from edgekit.errors import EXIT_DIFFERS
+
+
+@click.command()
+@workspace_option
+@board_option
+@model_option
+@verify_options
+@build_options
+@data_options
+@training_options
+@json_option
+def verify(workspace: Path, json_output: bool, **options: Any) -> int:
+    """Prove that the board computes the bytes of the host interpreter. Exit code 1 where it does not."""
+    from edgekit.stages.verify import verify as run_verify
+
+    job = open_job(workspace, json_output, **options)
+    verdict = run_verify(job)
+    if json_output:
+        click.echo(json.dumps(verdict.to_json(), indent=2))
+    return 0 if verdict.exact else EXIT_DIFFERS

@@ -1,0 +1,110 @@
+"""From the int8 model to firmware: ``out/<board>/project/``, the image and ``build.json``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekit.boards import Board
+from edgekit.resources import firmware_folder
+from edgekit.stages.job import Job, run_stage, versions
+from edgekit.stages.quantize import Int8Model, obtain_model
+from edgekit.workspace import read_json, sha256_of_folder, write_atomically, write_json
+
+PROJECT_FOLDER = "project"
+BUILD_REPORT = "build.json"
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A built image: its file, what it was built from, and the sizes that ``build.json`` records."""
+
+    image: Path
+    board: Board
+    engine: str
+    model: Int8Model
+    report: dict[str, Any]
+
+
+def build(job: Job) -> Firmware:
+    """The firmware of the job's model for its board, built now unless nothing changed since it was.
+
+    Raises DoesNotFitError before any compiler runs where the model is too large for the board.
+    """
+    from edgekit.codegen.footprint import check_fit
+    from edgekit.toolchains.build import find_toolchain
+
+    board = job.board()
+    engine, _ = job.engine_of(board)
+    model = obtain_model(job)
+    check_fit(model.graph, board)
+    options = job.settings.build
+    toolchain = find_toolchain(board, options.toolchain, engine)
+    folder = job.workspace.board_folder(board.name)
+    inputs = {
+        "model": model.graph.sha256,
+        "model_name": model.graph.name,
+        "board": msgspec.to_builtins(board),
+        "engine": engine,
+        "toolchain": f"{toolchain.name} {toolchain.version}",
+        "optimize": options.optimize,
+        "firmware": sha256_of_folder(firmware_folder()),
+        "versions": versions(),
+    }
+    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, folder))
+    report = read_json(folder / BUILD_REPORT)
+    return Firmware(folder / report["image"], board, engine, model, report)
+
+
+def _build(job: Job, board: Board, engine: str, model: Int8Model, folder: Path) -> Iterable[Path]:
+    from edgekit.codegen.c_model import generate_model, kernel_sources
+    from edgekit.codegen.memory_plan import plan_memory
+    from edgekit.projects.assemble import assemble
+    from edgekit.projects.project import write_project
+    from edgekit.toolchains.build import compile_project
+
+    options = job.settings.build
+    plan = plan_memory(model.graph)
+    job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
+    project = assemble(
+        board, model.graph, model.data, generate_model(model.graph, plan), kernel_sources(model.graph)
+    )
+    project_folder = folder / PROJECT_FOLDER
+    write_project(project, project_folder)
+    result = compile_project(
+        project, project_folder, board, options.toolchain, optimize=options.optimize, engine=board.default_engine
+    )
+    outputs = [_keep(path, folder) for path in (result.image, result.binary) if path is not None]
+    report = {
+        "image": outputs[0].name,
+        "model": model.graph.name,
+        "model_sha256": model.graph.sha256,
+        "board": board.name,
+        "engine": engine,
+        "toolchain": f"{result.toolchain} {result.toolchain_version}",
+        "optimize": options.optimize,
+        "arena_bytes": plan.arena_bytes,
+        "flash_bytes": result.flash_bytes,
+        "ram_bytes": result.ram_bytes,
+        "code_bytes": result.code_bytes,
+        "constant_bytes": result.constant_bytes,
+    }
+    write_json(folder / BUILD_REPORT, report)
+    job.reporter.say(
+        f"{outputs[0]}: flash {result.flash_bytes:,} bytes (code {result.code_bytes:,}), "
+        f"RAM {result.ram_bytes:,} bytes (arena {plan.arena_bytes:,}); {report['toolchain']}"
+    )
+    return [*outputs, folder / BUILD_REPORT]
+
+
+def _keep(path: Path, folder: Path) -> Path:
+    """Copies a compiler's result out of the project into the board's folder, whole or not at all."""
+    target = folder / path.name
+    write_atomically(target, path.read_bytes())
+    shutil.copymode(path, target)
+    return target

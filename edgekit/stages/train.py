@@ -1,0 +1,111 @@
+"""From pictures to a float network: ``out/model/float.keras`` and ``training.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekit.config import BUILT_IN_DATA
+from edgekit.errors import InterruptedTrainingError
+from edgekit.stages.job import Job, run_stage, versions
+from edgekit.training import TrainingProgress, TrainingResult
+from edgekit.workspace import sha256_of_folder, write_json
+
+FLOAT_MODEL = "float.keras"
+TRAINING_REPORT = "training.json"
+
+
+def train(job: Job) -> Path:
+    """The trained network's file, made now unless nothing changed since it was.
+
+    Raises InterruptedTrainingError after Ctrl-C, with the best weights so far saved.
+    """
+    folder = job.workspace.model_folder
+    settings = job.settings
+    inputs = {
+        "data": data_identity(job),
+        "model": msgspec.to_builtins(settings.model),
+        "training": msgspec.to_builtins(settings.training),
+        "seed": settings.seed,
+        "versions": versions("tensorflow", "keras", "numpy"),
+    }
+    interrupted_after: list[int] = []
+
+    def make() -> Iterable[Path]:
+        result = _train(job, folder)
+        if result.interrupted:
+            interrupted_after.append(result.best_epoch)
+        return [folder / FLOAT_MODEL, folder / TRAINING_REPORT]
+
+    run_stage(job, "train", folder, inputs, make)
+    if interrupted_after:
+        raise InterruptedTrainingError(str(folder / FLOAT_MODEL), interrupted_after[0])
+    return folder / FLOAT_MODEL
+
+
+def data_identity(job: Job) -> dict[str, Any]:
+    """All that decides which pictures a job sees, as plain values."""
+    data = msgspec.to_builtins(job.settings.data)
+    folder = job.picture_folder()
+    digest = BUILT_IN_DATA if folder is None else sha256_of_folder(folder)
+    return {**data, "source": digest, "seed": job.settings.seed}
+
+
+def _train(job: Job, folder: Path) -> TrainingResult:
+    from edgekit.models.families import describe
+    from edgekit.models.keras_files import save_model
+    from edgekit.quantization import evaluate_float
+    from edgekit.training import train as fit
+
+    model, data = job.settings.model, job.settings.data
+    dataset = job.dataset
+    architecture = describe(
+        model.family,
+        data.image_size,
+        data.channels,
+        len(dataset.class_names),
+        alpha=model.alpha,
+        depth=model.depth,
+        blocks=model.blocks,
+    )
+    job.reporter.heading(
+        f"training {model.family} α={model.alpha} on {len(dataset.train_labels)} pictures of "
+        f"{len(dataset.class_names)} classes, {data.image_size}×{data.image_size}×{data.channels}"
+    )
+    with job.reporter.progress("training") as advance:
+
+        def show(progress: TrainingProgress) -> None:
+            done = (progress.epoch - 1) * progress.steps_per_epoch + progress.step
+            advance(done, progress.epochs * progress.steps_per_epoch)
+            if progress.validation_accuracy is not None:
+                job.reporter.say(
+                    f"  epoch {progress.epoch}/{progress.epochs}: loss {progress.loss:.3f}, accuracy "
+                    f"{progress.accuracy:.3f}, validation {progress.validation_accuracy:.3f}"
+                )
+
+        result = fit(dataset, architecture, job.settings.training, job.settings.seed, show)
+    if result.best_epoch == 0:
+        raise KeyboardInterrupt
+    accuracy = evaluate_float(result.model, dataset.test_images, dataset.test_labels)
+    save_model(result.model, folder / FLOAT_MODEL)
+    write_json(folder / TRAINING_REPORT, _report(job, result, accuracy))
+    job.reporter.say(f"float accuracy on {len(dataset.test_labels)} test pictures: {accuracy:.3f}")
+    return result
+
+
+def _report(job: Job, result: TrainingResult, accuracy: float) -> dict[str, Any]:
+    dataset = job.dataset
+    return {
+        "class_names": list(dataset.class_names),
+        "train_pictures": result.train_count,
+        "validation_pictures": result.validation_count,
+        "test_pictures": len(dataset.test_labels),
+        "test_accuracy": accuracy,
+        "best_epoch": result.best_epoch,
+        "interrupted": result.interrupted,
+        "history": [asdict(epoch) for epoch in result.history],
+    }

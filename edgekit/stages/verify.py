@@ -1,0 +1,116 @@
+"""Proves the device: ``out/<board>/verdict.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from edgekit.boards import Board
+from edgekit.config import BUILT_IN_DATA
+from edgekit.device.device import Device
+from edgekit.graph.ir import Graph
+from edgekit.stages.build import Firmware, build
+from edgekit.stages.job import Job
+from edgekit.stages.quantize import Int8Model, obtain_model
+from edgekit.verification.vectors import Vectors
+from edgekit.verification.verdict import Verdict
+from edgekit.workspace import write_json
+
+VERDICT = "verdict.json"
+
+
+def verify(job: Job) -> Verdict:
+    """The verdict on the board at the job's port, or on the emulated board where no port is given.
+
+    Raises DeviceError where the board is neither emulated nor at a port.
+    """
+    from edgekit.golden import open_comparators, open_golden
+    from edgekit.verification.verify import compute_reference
+    from edgekit.verification.verify import verify as judge
+
+    board = job.board()
+    port = job.settings.verify.port
+    firmware = build(job) if port is None else None
+    model = firmware.model if firmware is not None else obtain_model(job)
+    pictures = _pictures(job, model)
+    vectors = _vectors(job, model.graph, pictures)
+    golden = open_golden(model.data, model.graph)
+    job.reporter.heading(f"verifying {board.name} against {golden.name} {golden.version} on {len(vectors)} inputs")
+    reference = compute_reference(model.graph, golden, open_comparators(model.data), vectors)
+    with open_device(job, board, firmware) as device, job.reporter.progress("on the device") as advance:
+        verdict = judge(
+            device,
+            model.graph,
+            reference,
+            pictures.class_names,
+            job.settings.verify.layer_check_inputs,
+            advance,
+        )
+    folder = job.workspace.prepare(job.workspace.board_folder(board.name))
+    write_json(folder / VERDICT, verdict.to_json())
+    job.reporter.verdict(verdict)
+    job.reporter.say(f"verdict: {folder / VERDICT}")
+    return verdict
+
+
+@contextmanager
+def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[Device]:
+    """The device at the job's port, or the emulated board running ``firmware``."""
+    from edgekit.device.emulators import open_emulator
+    from edgekit.device.ports import open_port
+    from edgekit.errors import DeviceError
+
+    port = job.settings.verify.port
+    if port is not None:
+        transport = open_port(port, board.serial.baud if board.serial is not None else 115200)
+    elif firmware is not None and board.emulator is not None:
+        transport = open_emulator(board, firmware.image, count_instructions=True)
+    else:
+        raise DeviceError(f"{board.name} is not emulated. Name its serial port with --port.")
+    with Device(transport, on_log=lambda line: job.reporter.say(f"[{board.name}] {line}")) as device:
+        yield device
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    vectors: Vectors | None
+    class_names: tuple[str, ...]
+
+
+def _pictures(job: Job, model: Int8Model) -> _Pictures:
+    """Labelled test pictures as model inputs; none for a user's own model without a picture folder."""
+    from edgekit.data.preprocessing import quantize_pixels
+    from edgekit.verification.vectors import picture_vectors
+
+    limit = job.settings.verify.pictures
+    own_pictures = job.settings.data.source != BUILT_IN_DATA
+    if limit == 0 or not (model.trained_here or own_pictures):
+        return _Pictures(None, model.class_names)
+    pixels = model.graph.tensors[model.graph.inputs[0]]
+    dataset = job.dataset
+    chosen = _spread(len(dataset.test_labels), limit)
+    images = quantize_pixels(dataset.test_images[chosen], pixels.scale, pixels.zero_point)
+    vectors = picture_vectors(images, [int(label) for label in dataset.test_labels[chosen]])
+    return _Pictures(vectors, tuple(dataset.class_names))
+
+
+def _spread(available: int, limit: int) -> list[int]:
+    """Up to ``limit`` indices, evenly over all, so that folders sorted by class give every class."""
+    count = min(available, limit)
+    return [index * available // count for index in range(count)]
+
+
+def _vectors(job: Job, graph: Graph, pictures: _Pictures) -> Vectors:
+    from edgekit.errors import UsageError
+    from edgekit.verification.vectors import concatenate, noise_vectors, structured_vectors
+
+    settings = job.settings.verify
+    parts = [
+        *([pictures.vectors] if pictures.vectors is not None else []),
+        *([structured_vectors(graph)] if settings.structured else []),
+        *([noise_vectors(graph, settings.noise, job.settings.seed)] if settings.noise else []),
+    ]
+    if not parts:
+        raise UsageError("there is nothing to verify with: allow pictures, noise or structured vectors.")
+    return concatenate(parts)
