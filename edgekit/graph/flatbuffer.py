@@ -3,7 +3,8 @@
 A FlatBuffer is full of offsets into itself. The generated Python accessors follow them unchecked (a
 negative one silently reads from the end), and so does the TFLM interpreter, in C++. This is what
 FlatBuffers' verifier does for C++ and Python lacks, for the tables that edgekit or TFLM reads. It
-looks at each table once and never at the contents of a vector of numbers.
+looks at each table once, never at the contents of a vector of numbers, and bounds the number of
+tables and the length of texts, because a small file may refer to one of them any number of times.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-_MAX_TABLES = 50_000
+_MAX_TABLES = 20_000
+_MAX_TEXT_BYTES = 8_192
 
 IDENTIFIER = b"TFL3"
 
@@ -163,6 +165,8 @@ class _Verifier:
     def _numbers(self, kind: _Numbers, position: int, place: str) -> None:
         size_bytes = self._unsigned(position, place) * kind.item_bytes
         self._within(position + 4, size_bytes + kind.terminated, place)
+        if kind.terminated and size_bytes > _MAX_TEXT_BYTES:
+            raise LayoutError(f"{place} is text of {size_bytes:,} bytes")
         if kind.terminated and self._data[position + 4 + size_bytes] != 0:
             raise LayoutError(f"{place} is text without an end")
 

@@ -36,7 +36,7 @@ from edgekit.graph.ir import (
     Window,
 )
 
-MAX_TENSOR_BYTES = 2**26
+MAX_TENSOR_BYTES = 2**24
 
 _ADD_LEFT_SHIFT = 20
 _MAX_SHIFT = 30

@@ -27,6 +27,10 @@ _Accessor: TypeAlias = Any
 
 _SCHEMA_VERSION = 3
 _MAX_RANK = 4
+_MAX_STORED_RANK = 8
+_MAX_OP_INPUTS = 64
+# Operators may share constants, but not so often that a small file means endless work.
+_MAX_CONSTANT_READS = 16
 _CONSTANT_DTYPES: dict[str, np.dtype[Any]] = {"INT8": np.dtype("<i1"), "INT32": np.dtype("<i4")}
 _OPTIONS = {
     "ADD": "AddOptions",
@@ -37,6 +41,7 @@ _OPTIONS = {
     "MAX_POOL_2D": "Pool2DOptions",
     "SOFTMAX": "SoftmaxOptions",
 }
+_TFLM_METADATA = {"OfflineMemoryAllocation", "COMPRESSION_METADATA"}
 _DYNAMIC_SHAPE_OPCODES = {"SHAPE", "STRIDED_SLICE", "PACK"}
 
 
@@ -87,6 +92,7 @@ class _Reader:
         self._type_names = _names_by_number(self._schema.TensorType)
         self._opcode_names = _names_by_number(self._schema.BuiltinOperator)
         self._activations: dict[int, Tensor] = {}
+        self._constant_bytes_left = _MAX_CONSTANT_READS * len(data)
 
     def graph(self) -> Graph:
         if self._model.Version() != _SCHEMA_VERSION:
@@ -96,6 +102,7 @@ class _Reader:
                 f"{self._name} has {self._model.SubgraphsLength()} subgraphs; edgekit runs models with "
                 "one. Convert the model without control flow."
             )
+        self._refuse_metadata()
         subgraph = self._model.Subgraphs(0)
         self._tensors = [self._tensor(index, subgraph) for index in range(subgraph.TensorsLength())]
         inputs = self._border(_vector(subgraph, "Inputs"), "inputs")
@@ -103,8 +110,9 @@ class _Reader:
             self._define(index, "an input of the model")
         ops = tuple(self._op(index, subgraph) for index in range(subgraph.OperatorsLength()))
         outputs = self._border(_vector(subgraph, "Outputs"), "outputs")
+        written = {op.output for op in ops}
         for index in outputs:
-            if index not in {op.output for op in ops}:
+            if index not in written:
                 raise self._broken(f"no operator computes its output, {self._tensors[index].label}")
         return Graph(
             name=self._name,
@@ -114,6 +122,16 @@ class _Reader:
             inputs=inputs,
             outputs=outputs,
         )
+
+    def _refuse_metadata(self) -> None:
+        """Refuses instructions to TFLM itself, where to put or how to unpack tensors: it obeys unchecked."""
+        for position in range(self._model.MetadataLength()):
+            name = _text(self._model.Metadata(position).Name())
+            if name in _TFLM_METADATA:
+                raise ModelError(
+                    f"{self._name} carries {name} metadata, prepared for another tool's memory plan or "
+                    "compression. Convert the model again without it."
+                )
 
     def _broken(self, detail: str) -> ModelError:
         return ModelError(f"{self._name} is not a sound model: {detail}. Convert the model again.")
@@ -141,16 +159,14 @@ class _Reader:
         return self._activations[index]
 
     def _require_int8(self, stored: _StoredTensor, role: str) -> None:
-        if stored.type_name == "INT8":
-            return
-        if stored.type_name.startswith(("FLOAT", "BFLOAT")):
-            raise ModelError(
-                f"{self._name} is not full int8: {stored.label}, {role}, is {stored.type_name.lower()}. "
-                "Quantize the float model with `edgekit quantize`, inputs and outputs included."
-            )
-        raise ModelError(
+        if stored.type_name != "INT8":
+            raise self._not_int8(stored, role)
+
+    def _not_int8(self, stored: _StoredTensor, role: str) -> ModelError:
+        return ModelError(
             f"{self._name} is not full int8: {stored.label}, {role}, is {stored.type_name.lower()}. "
-            "edgekit runs int8 activations only: convert the float model again with `edgekit quantize`."
+            "Quantize the float model with `edgekit quantize`, which makes inputs, outputs and everything "
+            "between them int8."
         )
 
     def _activation(self, stored: _StoredTensor) -> Tensor:
@@ -176,18 +192,18 @@ class _Reader:
     def _op(self, index: int, subgraph: _Accessor) -> Op:
         operator = subgraph.Operators(index)
         opcode = self._opcode(operator, index)
-        outputs = _vector(operator, "Outputs")
-        inputs = _vector(operator, "Inputs").tolist()
-        if outputs.size != 1:
-            raise self._broken(f"operator {index}, {opcode}, has {outputs.size} outputs")
         role = f"operator {index}, {opcode}"
-        values = tuple(self._read(tensor, f"an input of {role}") for tensor in inputs)
+        inputs, outputs = _vector(operator, "Inputs"), _vector(operator, "Outputs")
+        if inputs.size > _MAX_OP_INPUTS or outputs.size != 1:
+            raise self._broken(f"{role}, has {inputs.size} inputs and {outputs.size} outputs")
+        values = tuple(self._read(tensor, f"an input of {role}") for tensor in inputs.tolist())
         self._require_int8(self._stored(int(outputs[0])), f"the output of {role}")
         if opcode not in PREPARE:
             raise _unsupported_opcode(opcode, index)
         output = self._define(int(outputs[0]), f"the output of {role}")
-        stored = StoredOp(index, opcode, values, output, self._options(operator, opcode, index))
-        return PREPARE[opcode](stored)
+        return PREPARE[opcode](
+            StoredOp(index, opcode, values, output, self._options(operator, opcode, index))
+        )
 
     def _opcode(self, operator: _Accessor, index: int) -> str:
         if operator.OpcodeIndex() >= self._model.OperatorCodesLength():
@@ -223,10 +239,12 @@ class _Reader:
         return self._constant(stored, role)
 
     def _constant(self, stored: _StoredTensor, role: str) -> Constant:
-        dtype = _CONSTANT_DTYPES.get(stored.type_name)
-        if dtype is None:
-            self._require_int8(stored, role)
-            raise AssertionError
+        if stored.type_name not in _CONSTANT_DTYPES:
+            raise self._not_int8(stored, role)
+        dtype = _CONSTANT_DTYPES[stored.type_name]
+        self._constant_bytes_left -= stored.values.nbytes + stored.scales.nbytes
+        if self._constant_bytes_left < 0:
+            raise self._broken("its operators read the same constants over and over")
         if stored.special:
             raise ModelError(f"{stored.label} of {self._name} is {stored.special}, which is not supported.")
         if prod(stored.shape) * dtype.itemsize != stored.values.size:
@@ -244,7 +262,9 @@ class _Reader:
     def _tensor(self, index: int, subgraph: _Accessor) -> _StoredTensor:
         tensor = subgraph.Tensors(index)
         name = _text(tensor.Name())
-        shape = tuple(_vector(tensor, "Shape").tolist())
+        shape = tuple(_vector(tensor, "Shape")[: _MAX_STORED_RANK + 1].tolist())
+        if len(shape) > _MAX_STORED_RANK:
+            raise self._broken(f"tensor {index} ('{name}') has more than {_MAX_STORED_RANK} dimensions")
         if any(size < 1 for size in shape):
             raise ModelError(
                 f"tensor {index} ('{name}') of {self._name} has shape {shape}, which is not fixed. Convert "
@@ -305,7 +325,11 @@ def _vector(table: _Accessor, field: str) -> NDArray[Any]:
 
 
 def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", errors="replace")
+    """A name as printable text: it is shown in terminals and written into reports and C comments."""
+    decoded = (value or b"").decode("utf-8", errors="replace")
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in decoded
+    )
 
 
 def _names_by_number(enumeration: type) -> dict[int, str]:
