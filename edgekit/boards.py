@@ -34,10 +34,14 @@ class Mcu(Record):
 
 
 class MemoryMap(Record):
-    """Where a bare-metal image is linked: start addresses of flash (code, constants) and RAM."""
+    """Where a bare-metal image is linked: start addresses of flash (code, constants) and RAM.
+
+    ``stack_bytes`` of RAM are reserved for the stack.
+    """
 
     flash_origin: int
     ram_origin: int
+    stack_bytes: int = 4096
 
 
 class Engine(Record):

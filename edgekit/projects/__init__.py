@@ -1,0 +1,1 @@
+"""Firmware projects: complete folders of sources that build without edgekit."""

@@ -1,0 +1,1 @@
+"""Compilers: finding them, running them, reading what they made."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Core:
     """A processor core. ``zig_target``/``zig_cpu`` go to ``zig cc``; ``gcc`` is the compiler's command,
-    ``gcc_flags`` its machine flags. None means that the toolchain has no such target here."""
+    ``gcc_flags`` its machine flags. None means that the toolchain has no such target here.
+    """
 
     name: str
     zig_target: str | None
@@ -22,7 +23,8 @@ _ARM_GCC = "arm-none-eabi-gcc"
 CORES: dict[str, Core] = {
     core.name: core
     for core in (
-        Core("native", None, None, "cc"),
+        # The baseline processor, not this computer's: the image must not depend on who builds it.
+        Core("native", "native", "baseline", "cc"),
         Core(
             "cortex-m4f",
             "thumb-freestanding-eabihf",

@@ -1,0 +1,246 @@
+"""The virtual Cortex-M board, emulated inside this process by Unicorn.
+
+Emulation is synchronous: the processor runs only inside :meth:`UnicornTransport.read`, until the
+program has sent something or waits for input, or the time is up.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from edgekit.boards import Board
+from edgekit.device.emulators import virtual_device
+from edgekit.device.emulators.instruction_counter import InstructionCounter
+from edgekit.device.emulators.virtual_device import VirtualDevice
+from edgekit.errors import DeviceError, ToolchainError, UsageError
+from edgekit.toolchains.elf import read_segments, symbol_at
+
+if TYPE_CHECKING:
+    from unicorn import Uc
+
+_Region = tuple[int, int]
+"""Start address and size in bytes."""
+
+# The system control space, where start-up code enables the FPU; Unicorn itself has nothing there.
+_SYSTEM_CONTROL = (0xE000_E000, 0x1000)
+_PAGE_BYTES = 0x1000
+# RAM at power-on holds anything but zeros, so that a missing initialisation shows.
+_POWER_ON_RAM = b"\xa5"
+_NOWHERE = 0xFFFF_FFFE
+_HANG_LIMIT_S = 600.0
+_CPU_MODELS = {
+    "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
+    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
+    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
+    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+}
+
+
+class UnicornTransport:
+    """A :class:`~edgekit.device.transport.Transport` to firmware that runs on the virtual board.
+
+    ``count_instructions`` makes the board's counter count every executed instruction, many times
+    slower. A program that neither sends nor waits for input for ``hang_limit_s`` of emulation is
+    taken to hang. Raises ToolchainError where unicorn is not installed, DeviceError for an image that
+    the board cannot hold.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        image: Path,
+        *,
+        count_instructions: bool = False,
+        hang_limit_s: float = _HANG_LIMIT_S,
+    ) -> None:
+        self._image = image
+        self._segments = read_segments(image)
+        self._hang_limit_s = hang_limit_s
+        self._unicorn = _import_unicorn()
+        self._uc = _new_processor(self._unicorn, board)
+        self._flash, self._ram = _map_memory(self._unicorn, self._uc, board)
+        counter = InstructionCounter(self._uc) if count_instructions else None
+        self._device = VirtualDevice(
+            _GuestMemory(self._unicorn, self._uc),
+            self._uc.emu_stop,
+            (lambda: counter.executed) if counter is not None else None,
+        )
+        self._uc.mmio_map(
+            virtual_device.BASE, virtual_device.SIZE_BYTES, self._on_read, None, self._on_write, None
+        )
+        self._uc.hook_add(self._unicorn.unicorn_const.UC_HOOK_MEM_INVALID, self._on_invalid_access)
+        self._end: str | None = None
+        self._check_image(board)
+        self._power_on()
+
+    def write(self, data: bytes) -> None:
+        """Gives ``data`` to the board's receiver; the program sees it when it runs next."""
+        self._device.from_host += data
+
+    def read(self, timeout_s: float) -> bytes:
+        """Runs the program until it has sent something; see Transport.read."""
+        deadline = time.monotonic() + timeout_s
+        device = self._device
+        while not device.to_host:
+            if self._end is not None:
+                raise DeviceError(self._end)
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                break
+            if device.waits_for_input and not device.from_host:
+                time.sleep(left_s)
+                break
+            self._run(left_s)
+        received = bytes(device.to_host)
+        device.to_host.clear()
+        return received
+
+    def close(self) -> None:
+        """Ends the emulation."""
+        self._end = self._end or "the emulated board was closed."
+
+    def _check_image(self, board: Board) -> None:
+        start, size_bytes = self._flash
+        for segment in self._segments:
+            end = segment.address + len(segment.data)
+            if segment.address < start or end > start + size_bytes:
+                raise DeviceError(
+                    f"{self._image} has bytes for address 0x{segment.address:08x}, outside the flash of "
+                    f"{board.name}: it was built for another board. Build it again for this one."
+                )
+        if not self._segments or len(self._segments[0].data) < 8:
+            raise DeviceError(f"{self._image} has no vector table. Build it again.")
+
+    def _power_on(self) -> None:
+        start, size_bytes = self._ram
+        self._uc.mem_write(start, _POWER_ON_RAM * size_bytes)
+        for segment in self._segments:
+            self._uc.mem_write(segment.address, segment.data)
+        stack_pointer, self._pc = struct.unpack("<II", self._segments[0].data[:8])
+        self._uc.reg_write(self._unicorn.arm_const.UC_ARM_REG_SP, stack_pointer)
+        self._device.power_on()
+        self._busy_s = 0.0
+        self._fault_detail = ""
+
+    def _run(self, limit_s: float) -> None:
+        """Lets the processor run until it is paused or ``limit_s`` is over; finds out why it stopped."""
+        self._device.waits_for_input = False
+        started = time.monotonic()
+        try:
+            self._uc.emu_start(self._pc | 1, _NOWHERE, timeout=max(1, int(limit_s * 1e6)))
+        except (self._unicorn.UcError, ValueError) as error:
+            self._end = f"the firmware faulted {self._place()}: {self._fault_detail or error}."
+            return
+        self._pc = self._uc.reg_read(self._unicorn.arm_const.UC_ARM_REG_PC)
+        self._busy_s += time.monotonic() - started
+        if self._device.reset_due:
+            self._power_on()
+        elif self._device.exit_code is not None:
+            self._end = f"the firmware stopped itself with code {self._device.exit_code}."
+        elif self._device.waits_for_input or self._device.to_host:
+            self._busy_s = 0.0
+        elif self._busy_s > self._hang_limit_s:
+            self._end = (
+                f"the firmware hangs: it ran for {self._busy_s:.0f} s without sending or waiting for "
+                f"input, and is {self._place()}."
+            )
+
+    def _place(self) -> str:
+        """Where the processor stands, for a sentence."""
+        arm = self._unicorn.arm_const
+        pc, lr, sp = (
+            self._uc.reg_read(register)
+            for register in (arm.UC_ARM_REG_PC, arm.UC_ARM_REG_LR, arm.UC_ARM_REG_SP)
+        )
+        symbol = symbol_at(self._image, pc)
+        inside = f" in {symbol.name}" if symbol is not None else ""
+        return f"at pc=0x{pc:08x}{inside}, lr=0x{lr:08x}, sp=0x{sp:08x}"
+
+    def _on_read(self, _uc: Uc, offset: int, _size_bytes: int, _data: object) -> int:
+        return self._device.read(offset)
+
+    def _on_write(self, _uc: Uc, offset: int, _size_bytes: int, value: int, _data: object) -> None:
+        self._device.write(offset, value)
+
+    def _on_invalid_access(
+        self, _uc: Uc, access: int, address: int, size_bytes: int, _value: int, _data: object
+    ) -> bool:
+        const = self._unicorn.unicorn_const
+        kind = {
+            const.UC_MEM_WRITE_UNMAPPED: "write to nowhere",
+            const.UC_MEM_WRITE_PROT: "write to flash",
+            const.UC_MEM_READ_UNMAPPED: "read from nowhere",
+            const.UC_MEM_FETCH_UNMAPPED: "jump to nowhere",
+            const.UC_MEM_FETCH_PROT: "jump into RAM",
+        }.get(access, "bad access")
+        start, _ = self._ram
+        below_ram = 0 < start - address <= _PAGE_BYTES
+        hint = " (just below RAM: the stack has overflowed)" if below_ram else ""
+        self._fault_detail = f"{kind}, {size_bytes} bytes at 0x{address:08x}{hint}"
+        return False
+
+
+class _GuestMemory:
+    def __init__(self, unicorn: ModuleType, processor: Uc) -> None:
+        self._error = unicorn.UcError
+        self._uc = processor
+
+    def load(self, address: int, size_bytes: int) -> bytes:
+        try:
+            return bytes(self._uc.mem_read(address, size_bytes))
+        except self._error as error:
+            raise ValueError(f"it sends {size_bytes} bytes from 0x{address:08x}: {error}") from error
+
+    def store(self, address: int, data: bytes) -> None:
+        try:
+            self._uc.mem_write(address, data)
+        except self._error as error:
+            raise ValueError(f"it receives {len(data)} bytes at 0x{address:08x}: {error}") from error
+
+
+def _import_unicorn() -> ModuleType:
+    try:
+        import unicorn
+        from unicorn import arm_const, unicorn_const  # noqa: F401
+    except ImportError as error:
+        raise ToolchainError(
+            "unicorn, which emulates this board, is not installed. Install it with "
+            "`pip install 'edgekit[emulator]'`."
+        ) from error
+    return unicorn
+
+
+def _new_processor(unicorn: ModuleType, board: Board) -> Uc:
+    machine = board.emulator.machine if board.emulator is not None else ""
+    model = _CPU_MODELS.get(machine)
+    if model is None:
+        raise UsageError(
+            f"the profile of {board.name} names the emulated processor '{machine}'; "
+            f"known: {', '.join(_CPU_MODELS)}."
+        )
+    const = unicorn.unicorn_const
+    processor = unicorn.Uc(const.UC_ARCH_ARM, const.UC_MODE_THUMB | const.UC_MODE_MCLASS)
+    processor.ctl_set_cpu_model(getattr(unicorn.arm_const, model))
+    return processor
+
+
+def _map_memory(unicorn: ModuleType, processor: Uc, board: Board) -> tuple[_Region, _Region]:
+    """Maps flash, RAM and the system control space. Returns flash and RAM."""
+    if board.memory is None or board.mcu.flash_bytes is None:
+        raise UsageError(f"the profile of {board.name} has no [memory], which its emulator needs.")
+    const = unicorn.unicorn_const
+    flash = (board.memory.flash_origin, _whole_pages(board.mcu.flash_bytes))
+    ram = (board.memory.ram_origin, _whole_pages(board.mcu.ram_bytes))
+    processor.mem_map(*flash, const.UC_PROT_READ | const.UC_PROT_EXEC)
+    processor.mem_map(*ram, const.UC_PROT_READ | const.UC_PROT_WRITE)
+    processor.mem_map(*_SYSTEM_CONTROL, const.UC_PROT_READ | const.UC_PROT_WRITE)
+    return flash, ram
+
+
+def _whole_pages(size_bytes: int) -> int:
+    return -(-size_bytes // _PAGE_BYTES) * _PAGE_BYTES

@@ -1,0 +1,67 @@
+"""The files that tell a project about its board: profile, C header, memory for the linker."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from edgekit.boards import Board
+from edgekit.errors import UsageError
+
+_HEADER = """/* SPDX-License-Identifier: Apache-2.0 */
+/* Made by edgekit from the board's profile, board.toml. */
+#ifndef EDGEKIT_EK_BOARD_H
+#define EDGEKIT_EK_BOARD_H
+
+#define EK_BOARD_NAME     {name}
+#define EK_BOARD_CLOCK_HZ {clock_hz}u
+
+#endif /* EDGEKIT_EK_BOARD_H */
+"""
+
+_MEMORY = """/* SPDX-License-Identifier: Apache-2.0 */
+/* Made by edgekit from the board's profile, board.toml. */
+MEMORY
+{{
+    FLASH (rx) : ORIGIN = 0x{flash_origin:08x}, LENGTH = {flash_bytes}
+    RAM (rwx) : ORIGIN = 0x{ram_origin:08x}, LENGTH = {ram_bytes}
+}}
+
+ek_stack_bytes = {stack_bytes};
+"""
+
+
+def board_header(board: Board) -> bytes:
+    """``ek_board.h``: what the port needs to know of the board."""
+    return _HEADER.format(name=json.dumps(board.name), clock_hz=board.mcu.clock_hz).encode()
+
+
+def memory_script(board: Board) -> bytes:
+    """``memory.ld``: the regions FLASH and RAM, and the stack to reserve."""
+    if board.memory is None or board.mcu.flash_bytes is None:
+        raise UsageError(f"the profile of {board.name} has no [memory], which a baremetal project needs.")
+    return _MEMORY.format(
+        flash_origin=board.memory.flash_origin,
+        flash_bytes=board.mcu.flash_bytes,
+        ram_origin=board.memory.ram_origin,
+        ram_bytes=board.mcu.ram_bytes,
+        stack_bytes=board.memory.stack_bytes,
+    ).encode()
+
+
+def board_toml(board: Board) -> bytes:
+    """The profile as TOML, from which :func:`edgekit.boards.read_board` makes an equal Board."""
+    return "\n".join(_toml_lines(msgspec.to_builtins(board), "")).encode() + b"\n"
+
+
+def _toml_lines(table: dict[str, Any], path: str) -> list[str]:
+    """Lines of one table: its values first, then its tables. JSON's strings and lists are TOML's, too."""
+    values = {key: value for key, value in table.items() if value is not None and not isinstance(value, dict)}
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            name = f"{path}{key}"
+            lines += ["", f"[{name}]", *_toml_lines(value, f"{name}.")]
+    return lines

@@ -1,0 +1,265 @@
+"""Compiles a project that was written to a folder, reproducibly.
+
+The compiler runs inside the project's folder with relative paths only, so the same files give the
+same image, byte for byte, wherever and whenever they are compiled.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.boards import Board, EngineName, ToolchainName
+from edgekit.errors import DoesNotFitError, ToolchainError
+from edgekit.projects.project import Project, Recipe
+from edgekit.toolchains import elf
+from edgekit.toolchains.cores import CORES, Core
+from edgekit.toolchains.flags import Optimize, compile_flags, library_flags, link_flags
+from edgekit.toolchains.gcc import gcc_toolchain
+from edgekit.toolchains.toolchain import Toolchain
+from edgekit.toolchains.zig import zig_toolchain
+
+BUILD_FOLDER = "build"
+# Zig compiles its C library on the first link for a target, which takes a minute on a small machine.
+_COMPILER_TIMEOUT_S = 900.0
+_SHOWN_LOG_LINES = 30
+# GNU ld: region `FLASH' overflowed by 1 bytes; lld: will not fit in region 'FLASH': overflowed by 1 bytes
+_OVERFLOW = re.compile(r"region [`'](\w+)':? overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """An image and what it needs. Paths are absolute if the project's folder was; sizes in bytes.
+
+    ``binary`` is the raw flash image of a bare-metal build, else None. ``flash_bytes`` counts code,
+    constants and initial data, ``ram_bytes`` data, zeroed data and the reserved stack. Sizes are 0
+    where the image is not ELF (a program for macOS). ``warnings`` is what the compiler said.
+    """
+
+    image: Path
+    binary: Path | None
+    log: Path
+    sizes: Path
+    toolchain: ToolchainName
+    toolchain_version: str
+    flash_bytes: int
+    ram_bytes: int
+    code_bytes: int
+    constant_bytes: int
+    data_bytes: int
+    bss_bytes: int
+    stack_bytes: int
+    warnings: str
+
+
+def find_toolchain(
+    board: Board, name: ToolchainName | None = None, engine: EngineName | None = None
+) -> Toolchain:
+    """The toolchain called ``name``, or the first installed of those that the board's engine lists.
+
+    Raises ToolchainError that says how to get one where none is installed.
+    """
+    wanted = (name,) if name is not None else board.engines[engine or board.default_engine].toolchains
+    core = CORES[board.mcu.core]
+    missing = []
+    for candidate in wanted:
+        try:
+            return zig_toolchain(core) if candidate == "zig" else gcc_toolchain(core)
+        except ToolchainError as error:
+            missing.append(str(error))
+    raise ToolchainError("\n".join(missing) or f"the profile of {board.name} lists no toolchain.")
+
+
+def compile_project(
+    project: Project,
+    folder: Path,
+    board: Board,
+    toolchain: ToolchainName | None = None,
+    *,
+    optimize: Optimize = "speed",
+    engine: EngineName | None = None,
+) -> BuildResult:
+    """Compiles ``project``, as :func:`write_project` wrote it to ``folder``, into ``folder/build``.
+
+    An earlier image stays as it is until the new one is complete. Raises ToolchainError where no
+    toolchain is installed or a source does not compile, DoesNotFitError where the linker runs out
+    of flash or RAM.
+    """
+    found = find_toolchain(board, toolchain, engine)
+    compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [])
+    log = folder / BUILD_FOLDER / "build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        objects = _compile_sources(compilation)
+        image = _link(compilation, objects, board)
+    finally:
+        log.write_text("".join(step.text for step in compilation.steps), encoding="utf-8")
+    return _result(compilation, image, log)
+
+
+@dataclass(frozen=True)
+class _Step:
+    command: tuple[str, ...]
+    returncode: int
+    output: str
+
+    @property
+    def text(self) -> str:
+        program = Path(self.command[0]).name
+        return f"$ {' '.join((program, *self.command[1:]))}\n{self.output}"
+
+
+@dataclass(frozen=True)
+class _Compilation:
+    toolchain: Toolchain
+    core: Core
+    optimize: Optimize
+    recipe: Recipe
+    folder: Path
+    steps: list[_Step]
+
+    @property
+    def freestanding(self) -> bool:
+        return self.recipe.linker_script is not None
+
+
+def _compile_sources(compilation: _Compilation) -> list[str]:
+    """Compiles every source, some at a time. Returns the object files in the order of the sources."""
+    objects = [f"{BUILD_FOLDER}/obj/{source}.o" for source in compilation.recipe.sources]
+    for path in objects:
+        (compilation.folder / path).parent.mkdir(parents=True, exist_ok=True)
+    commands = [
+        _compile_command(compilation, source, path)
+        for source, path in zip(compilation.recipe.sources, objects, strict=True)
+    ]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        steps = list(pool.map(lambda command: _run(command, compilation.folder), commands))
+    compilation.steps.extend(steps)
+    failed = [step for step in steps if step.returncode != 0]
+    if failed:
+        raise ToolchainError(
+            f"{compilation.toolchain.name} could not compile {len(failed)} of {len(steps)} sources in "
+            f"{compilation.folder} (all of it is in {BUILD_FOLDER}/build.log):\n{_shortened(failed[0])}"
+        )
+    return objects
+
+
+def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple[str, ...]:
+    toolchain, recipe = compilation.toolchain, compilation.recipe
+    return (
+        *toolchain.command,
+        *compile_flags(
+            toolchain.name, compilation.core, compilation.optimize, freestanding=compilation.freestanding
+        ),
+        *(f"-D{define}" for define in recipe.defines),
+        *(f"-I{include}" for include in recipe.include_folders),
+        *("-c", source, "-o", path),
+    )
+
+
+def _link(compilation: _Compilation, objects: Sequence[str], board: Board) -> Path:
+    toolchain, script = compilation.toolchain, compilation.recipe.linker_script
+    image = compilation.folder / BUILD_FOLDER / ("firmware.elf" if compilation.freestanding else "firmware")
+    unfinished = f"{BUILD_FOLDER}/{image.name}.unfinished"
+    step = _run(
+        (
+            *toolchain.command,
+            *link_flags(toolchain.name, compilation.core, compilation.optimize, script),
+            *objects,
+            *library_flags(toolchain.name, script),
+            *("-o", unfinished),
+        ),
+        compilation.folder,
+    )
+    compilation.steps.append(step)
+    if step.returncode != 0:
+        _refuse_overflow(step.output, board)
+        raise ToolchainError(
+            f"{toolchain.name} could not link the image in {compilation.folder} "
+            f"(all of it is in {BUILD_FOLDER}/build.log):\n{_shortened(step)}"
+        )
+    (compilation.folder / unfinished).replace(image)
+    return image
+
+
+def _refuse_overflow(output: str, board: Board) -> None:
+    """Raises DoesNotFitError where the linker says which memory of the board is too small."""
+    for region, available, name in (
+        ("FLASH", board.mcu.flash_bytes or 0, "flash"),
+        ("RAM", board.mcu.ram_bytes, "RAM"),
+    ):
+        excess = [int(size) for found, size in _OVERFLOW.findall(output) if found == region]
+        if excess:
+            raise DoesNotFitError(
+                board.name,
+                name,
+                available + max(excess),
+                available,
+                "Choose a smaller model or a board with more memory.",
+            )
+
+
+def _run(command: tuple[str, ...], folder: Path) -> _Step:
+    try:
+        completed = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_COMPILER_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolchainError(f"{command[0]} could not be run in {folder}: {error}.") from error
+    return _Step(command, completed.returncode, completed.stdout)
+
+
+def _shortened(step: _Step) -> str:
+    lines = step.output.strip().splitlines()
+    shown = lines[:_SHOWN_LOG_LINES]
+    if len(lines) > len(shown):
+        shown.append(f"… and {len(lines) - len(shown)} more lines")
+    return "\n".join(shown) or f"it ended with exit code {step.returncode} and said nothing"
+
+
+def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
+    sizes = elf.read_sizes(image) if elf.is_elf(image) else elf.ElfSizes(0, 0, 0, 0, 0)
+    flash_bytes = sizes.flash_bytes
+    binary = None
+    if compilation.freestanding:
+        binary = image.with_suffix(".bin")
+        content = elf.flash_image(image)
+        _replace(binary, content)
+        flash_bytes = len(content)
+    listing = image.with_name("sizes.txt")
+    _replace(listing, elf.size_listing(image, sizes).encode())
+    return BuildResult(
+        image=image,
+        binary=binary,
+        log=log,
+        sizes=listing,
+        toolchain=compilation.toolchain.name,
+        toolchain_version=compilation.toolchain.version,
+        flash_bytes=flash_bytes,
+        ram_bytes=sizes.ram_bytes,
+        code_bytes=sizes.code_bytes,
+        constant_bytes=sizes.constant_bytes,
+        data_bytes=sizes.data_bytes,
+        bss_bytes=sizes.bss_bytes,
+        stack_bytes=sizes.stack_bytes,
+        warnings="".join(step.output for step in compilation.steps),
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

@@ -1,0 +1,66 @@
+"""Compiler and linker flags, in one place: the build and the Makefile of every project use the same.
+
+Nothing here depends on where or when a project is compiled, so that its image does not either.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgekit.boards import ToolchainName
+from edgekit.toolchains.cores import Core
+
+Optimize = Literal["size", "speed"]
+
+_OPTIMIZE: dict[Optimize, str] = {"size": "-Os", "speed": "-O2"}
+_LANGUAGE = ("-std=c11", "-Wall", "-Wextra")
+# Debug information holds absolute paths; frame pointers cost zig's kernels a register.
+_CODE = (
+    "-g0",
+    "-fomit-frame-pointer",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+)
+
+
+def machine_flags(toolchain: ToolchainName, core: Core) -> tuple[str, ...]:
+    """The flags that choose the processor, for compiling and for linking."""
+    if toolchain == "gcc":
+        return core.gcc_flags
+    return ("-target", str(core.zig_target), f"-mcpu={core.zig_cpu}")
+
+
+def compile_flags(
+    toolchain: ToolchainName, core: Core, optimize: Optimize, *, freestanding: bool
+) -> tuple[str, ...]:
+    """The flags for compiling one source, without include folders and defines."""
+    environment = ("-ffreestanding",) if freestanding else ()
+    return (*machine_flags(toolchain, core), *_LANGUAGE, _OPTIMIZE[optimize], *_CODE, *environment)
+
+
+def link_flags(
+    toolchain: ToolchainName, core: Core, optimize: Optimize, linker_script: str | None
+) -> tuple[str, ...]:
+    """The flags for linking, before the objects. Zig compiles its runtime library with them, too.
+
+    A hosted program is stripped: zig's C library carries the path of the folder it was first built in.
+    """
+    common = (
+        *machine_flags(toolchain, core),
+        _OPTIMIZE[optimize],
+        "-g0",
+        "-Wl,--build-id=none",
+        "-Wl,--gc-sections",
+    )
+    if linker_script is None:
+        is_static = core.zig_target is not None and core.zig_target.endswith("-musl")
+        return (*common, "-Wl,--strip-all", *(("-static",) if is_static else ()))
+    freestanding = (f"-Wl,-T,{linker_script}", "-Wl,--entry=Reset_Handler", "-Wl,-z,max-page-size=4")
+    return (*common, *freestanding, *(("-nostdlib",) if toolchain == "gcc" else ()))
+
+
+def library_flags(toolchain: ToolchainName, linker_script: str | None) -> tuple[str, ...]:
+    """The flags after the objects. Zig links its own runtime library without being asked."""
+    return ("-lgcc",) if toolchain == "gcc" and linker_script is not None else ()
