@@ -1,0 +1,331 @@
+"""Which kernel runs an operator, and with which parameters: the bridge from the graph to ek_kernels.h.
+
+Everything is computed here, ahead of time; the kernels check nothing. A value that does not fit its field
+of the C struct is an error of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import ModelError
+from edgekit.graph.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    MaxPool2D,
+    Mean,
+    Op,
+    Pad,
+    Reshape,
+    Softmax,
+    Window,
+)
+
+KERNELS_VERSION = 1
+"""EK_KERNELS_VERSION of the ek_kernels.h that these parameters are for."""
+
+PARAMS_BYTES: Mapping[str, int] = {
+    "ek_conv_2d": 52,
+    "ek_depthwise_conv_2d": 52,
+    "ek_fully_connected": 36,
+    "ek_add": 28,
+    "ek_pool_2d": 30,
+    "ek_mean": 16,
+    "ek_pad": 52,
+    "ek_softmax": 16,
+}
+"""sizeof each parameter struct where pointers have 32 bits."""
+
+
+@dataclass(frozen=True)
+class ConstantArray:
+    """A constant array of an operator. ``role`` is the field that points to it, ``layout`` its axes."""
+
+    role: str
+    element_type: str
+    values: NDArray[Any]
+    layout: str
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes in flash."""
+        return int(self.values.size) * (1 if self.element_type == "int8_t" else 4)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A field of an integer type: ``int8_t``, ``uint8_t``, ``int16_t``, … as C calls it."""
+
+    type_name: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Struct:
+    """Fields in the order of the C struct. Elements of arrays and of an ``ek_shape`` have no name: ''."""
+
+    fields: tuple[tuple[str, Value], ...]
+
+
+Value: TypeAlias = Integer | ConstantArray | Struct
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """``function(&params, input…, output)``, from ``source`` (a file of firmware/)."""
+
+    function: str
+    source: str
+    params_type: str
+    params: Struct
+
+    def constants(self) -> tuple[ConstantArray, ...]:
+        """The arrays that the parameters point to."""
+        return tuple(_constants(self.params))
+
+
+def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """How the ahead-of-time engine runs ``op``; None for RESHAPE, which moves no byte.
+
+    Raises ModelError where a number does not fit the kernel's parameters.
+    """
+    if isinstance(op, Reshape):
+        return None
+    if op.opcode not in _KERNELS:
+        raise TypeError(f"{op.opcode} has no kernel")
+    name, struct = _KERNELS[op.opcode]
+    params = _params(op, graph)
+    _check_ranges(op, params)
+    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", struct, params)
+
+
+_KERNELS = {
+    "CONV_2D": ("conv_2d", "ek_conv_2d"),
+    "DEPTHWISE_CONV_2D": ("depthwise_conv_2d", "ek_depthwise_conv_2d"),
+    "FULLY_CONNECTED": ("fully_connected", "ek_fully_connected"),
+    "ADD": ("add", "ek_add"),
+    "AVERAGE_POOL_2D": ("average_pool_2d", "ek_pool_2d"),
+    "MAX_POOL_2D": ("max_pool_2d", "ek_pool_2d"),
+    "MEAN": ("mean", "ek_mean"),
+    "PAD": ("pad", "ek_pad"),
+    "SOFTMAX": ("softmax", "ek_softmax"),
+}
+
+
+@singledispatch
+def _params(op: Op, graph: Graph) -> Struct:
+    raise TypeError(f"{type(op).__name__} has no kernel parameters")
+
+
+@_params.register
+def _conv_2d(op: Conv2D, graph: Graph) -> Struct:
+    return _struct(
+        input=_shape(graph, op.inputs[0]),
+        output=_shape(graph, op.output),
+        window=_window(op.window),
+        input_zero_point=_int8(op.input_zero_point),
+        weights=ConstantArray("weights", "int8_t", op.filter, f"OHWI {_dims(op.filter.shape)}"),
+        stage=_output_stage(op),
+    )
+
+
+@_params.register
+def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> Struct:
+    return _struct(
+        input=_shape(graph, op.inputs[0]),
+        output=_shape(graph, op.output),
+        window=_window(op.window),
+        depth_multiplier=_uint16(op.depth_multiplier),
+        input_zero_point=_int8(op.input_zero_point),
+        weights=ConstantArray("weights", "int8_t", op.filter, f"HWO {_dims(op.filter.shape[1:])}"),
+        stage=_output_stage(op),
+    )
+
+
+@_params.register
+def _fully_connected(op: FullyConnected, graph: Graph) -> Struct:
+    output_depth, input_depth = op.filter.shape
+    return _struct(
+        batches=_uint32(graph.tensors[op.inputs[0]].size_bytes // input_depth),
+        input_depth=_uint32(input_depth),
+        output_depth=_uint32(output_depth),
+        input_zero_point=_int8(op.input_zero_point),
+        weights_zero_point=_int8(op.filter_zero_point),
+        weights=ConstantArray("weights", "int8_t", op.filter, f"OI {_dims(op.filter.shape)}"),
+        stage=_output_stage(op),
+    )
+
+
+@_params.register
+def _add(op: Add, graph: Graph) -> Struct:
+    operands = tuple(
+        _struct(
+            multiplier=Integer("int32_t", _only(requantization.multiplier)),
+            shift=_int8(_only(requantization.shift)),
+            zero_point=_int8(zero_point),
+        )
+        for requantization, zero_point in zip(op.input_requantizations, op.input_zero_points, strict=True)
+    )
+    return _struct(
+        size=_uint32(graph.tensors[op.output].size_bytes),
+        operands=_array(operands),
+        output_multiplier=Integer("int32_t", _only(op.output_requantization.multiplier)),
+        output_shift=_int8(_only(op.output_requantization.shift)),
+        output_zero_point=_int8(op.output_zero_point),
+        activation_min=_int8(op.activation_min),
+        activation_max=_int8(op.activation_max),
+        left_shift=Integer("uint8_t", op.left_shift),
+    )
+
+
+@_params.register
+def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> Struct:
+    return _struct(
+        input=_shape(graph, op.inputs[0]),
+        output=_shape(graph, op.output),
+        window=_window(op.window),
+        activation_min=_int8(op.activation_min),
+        activation_max=_int8(op.activation_max),
+    )
+
+
+@_params.register
+def _mean(op: Mean, graph: Graph) -> Struct:
+    return _struct(
+        input=_shape(graph, op.inputs[0]),
+        multiplier=Integer("int32_t", _only(op.requantization.multiplier)),
+        shift=_int8(_only(op.requantization.shift)),
+        input_zero_point=_int8(op.input_zero_point),
+        output_zero_point=_int8(op.output_zero_point),
+    )
+
+
+@_params.register
+def _pad(op: Pad, graph: Graph) -> Struct:
+    shape = graph.tensors[op.inputs[0]].shape
+    leading = 4 - len(shape)
+    return _struct(
+        input=_array(map(_uint32, (1,) * leading + shape)),
+        before=_array(map(_uint32, (0,) * leading + op.before)),
+        after=_array(map(_uint32, (0,) * leading + op.after)),
+        value=_int8(op.value),
+    )
+
+
+@_params.register
+def _softmax(op: Softmax, graph: Graph) -> Struct:
+    *rows, depth = graph.tensors[op.output].shape
+    return _struct(
+        rows=_uint32(prod(rows)),
+        depth=_uint32(depth),
+        multiplier=Integer("int32_t", op.multiplier),
+        left_shift=Integer("uint8_t", op.left_shift),
+        # Two int8 differ by 255 at most: any smaller bound means the same.
+        diff_min=Integer("int16_t", max(op.diff_min, -256)),
+    )
+
+
+def _check_ranges(op: Op, value: Value, name: str = "") -> None:
+    """Raises ModelError where an integer of ``value`` does not fit its C type."""
+    if isinstance(value, Struct):
+        for field_name, field in value.fields:
+            _check_ranges(op, field, field_name or name)
+        return
+    type_name = value.type_name if isinstance(value, Integer) else value.element_type
+    limits = np.iinfo(type_name.removesuffix("_t"))
+    numbers = np.asarray(value.value if isinstance(value, Integer) else value.values)
+    if numbers.size and not limits.min <= int(numbers.min()) <= int(numbers.max()) <= limits.max:
+        raise ModelError(
+            f"operator {op.index} of the model, {op.opcode}, is too large for the ahead-of-time engine: "
+            f"its {name} reaches from {numbers.min()} to {numbers.max()}, {limits.min} to {limits.max} fit. "
+            "Use a smaller model, or the tflm engine."
+        )
+
+
+def _constants(value: Value) -> Iterator[ConstantArray]:
+    if isinstance(value, ConstantArray):
+        yield value
+    elif isinstance(value, Struct):
+        for _, field in value.fields:
+            yield from _constants(field)
+
+
+def _output_stage(op: Conv2D | DepthwiseConv2D | FullyConnected) -> Struct:
+    multiplier, shift = op.requantization.multiplier, op.requantization.shift
+    channels = f"{op.bias.size} output channels"
+    per_channel = multiplier.size == op.bias.size
+    entries = channels if per_channel else "1 for all output channels"
+    return _struct(
+        bias=ConstantArray("bias", "int32_t", op.bias, channels),
+        multiplier=ConstantArray("multiplier", "int32_t", multiplier, entries),
+        shift=ConstantArray("shift", "int8_t", shift, entries),
+        per_channel=Integer("uint8_t", int(per_channel)),
+        zero_point=_int8(op.output_zero_point),
+        activation_min=_int8(op.activation_min),
+        activation_max=_int8(op.activation_max),
+    )
+
+
+def _window(window: Window) -> Struct:
+    return _struct(
+        height=_uint16(window.height),
+        width=_uint16(window.width),
+        stride_height=_uint16(window.stride_height),
+        stride_width=_uint16(window.stride_width),
+        dilation_height=_uint16(window.dilation_height),
+        dilation_width=_uint16(window.dilation_width),
+        pad_top=_uint16(window.pad_top),
+        pad_left=_uint16(window.pad_left),
+    )
+
+
+def _shape(graph: Graph, index: int) -> Struct:
+    """``ek_shape`` of an NHWC activation."""
+    tensor = graph.tensors[index]
+    batch, height, width, channels = tensor.shape
+    if batch != 1:
+        raise ModelError(
+            f"tensor {index} ('{tensor.name}') has batch size {batch}; the ahead-of-time engine runs one "
+            "image at a time. Convert the model with batch size 1."
+        )
+    return _array(map(_uint16, (height, width, channels)))
+
+
+def _struct(**fields: Value) -> Struct:
+    return Struct(tuple(fields.items()))
+
+
+def _array(elements: Iterable[Value]) -> Struct:
+    return Struct(tuple(("", element) for element in elements))
+
+
+def _int8(value: int) -> Integer:
+    return Integer("int8_t", value)
+
+
+def _uint16(value: int) -> Integer:
+    return Integer("uint16_t", value)
+
+
+def _uint32(value: int) -> Integer:
+    return Integer("uint32_t", value)
+
+
+def _only(values: NDArray[np.int32]) -> int:
+    (value,) = values.tolist()
+    return int(value)
+
+
+def _dims(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
