@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from unicorn import Uc
+from edgekit.device.emulators.processor import Processor
 
 # The first halfword of a 32-bit Thumb instruction has 0b11101, 0b11110 or 0b11111 in its top five bits
 # (Armv7-M Architecture Reference Manual, DDI 0403E, A5.1).
@@ -30,14 +28,14 @@ class InstructionCounter:
     the same instruction is exact. An instruction that an IT block skips counts, as it does in QEMU.
     """
 
-    def __init__(self, processor: Uc) -> None:
+    def __init__(self, processor: Processor) -> None:
         self.executed = 0
         self._sizes: dict[int, int] = {}
         from unicorn.unicorn_const import UC_HOOK_BLOCK
 
         processor.hook_add(UC_HOOK_BLOCK, self._on_block)
 
-    def _on_block(self, processor: Uc, address: int, size_bytes: int, _: object) -> None:
+    def _on_block(self, processor: Processor, address: int, size_bytes: int, _: object) -> None:
         key = address << 16 | size_bytes
         count = self._sizes.get(key)
         if count is None:

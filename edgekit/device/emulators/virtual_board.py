@@ -10,17 +10,15 @@ import struct
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import cast
 
 from edgekit.boards import Board
 from edgekit.device.emulators import virtual_device
 from edgekit.device.emulators.instruction_counter import InstructionCounter
+from edgekit.device.emulators.processor import Processor
 from edgekit.device.emulators.virtual_device import VirtualDevice
 from edgekit.errors import DeviceError, ToolchainError, UsageError
 from edgekit.toolchains.elf import read_segments, symbol_at
-
-if TYPE_CHECKING:
-    from unicorn import Uc
 
 _Region = tuple[int, int]
 """Start address and size in bytes."""
@@ -161,14 +159,14 @@ class UnicornTransport:
         inside = f" in {symbol.name}" if symbol is not None else ""
         return f"at pc=0x{pc:08x}{inside}, lr=0x{lr:08x}, sp=0x{sp:08x}"
 
-    def _on_read(self, _uc: Uc, offset: int, _size_bytes: int, _data: object) -> int:
+    def _on_read(self, _uc: Processor, offset: int, _size_bytes: int, _data: object) -> int:
         return self._device.read(offset)
 
-    def _on_write(self, _uc: Uc, offset: int, _size_bytes: int, value: int, _data: object) -> None:
+    def _on_write(self, _uc: Processor, offset: int, _size_bytes: int, value: int, _data: object) -> None:
         self._device.write(offset, value)
 
     def _on_invalid_access(
-        self, _uc: Uc, access: int, address: int, size_bytes: int, _value: int, _data: object
+        self, _uc: Processor, access: int, address: int, size_bytes: int, _value: int, _data: object
     ) -> bool:
         const = self._unicorn.unicorn_const
         kind = {
@@ -186,7 +184,7 @@ class UnicornTransport:
 
 
 class _GuestMemory:
-    def __init__(self, unicorn: ModuleType, processor: Uc) -> None:
+    def __init__(self, unicorn: ModuleType, processor: Processor) -> None:
         self._error = unicorn.UcError
         self._uc = processor
 
@@ -215,7 +213,7 @@ def _import_unicorn() -> ModuleType:
     return unicorn
 
 
-def _new_processor(unicorn: ModuleType, board: Board) -> Uc:
+def _new_processor(unicorn: ModuleType, board: Board) -> Processor:
     machine = board.emulator.machine if board.emulator is not None else ""
     model = _CPU_MODELS.get(machine)
     if model is None:
@@ -226,10 +224,10 @@ def _new_processor(unicorn: ModuleType, board: Board) -> Uc:
     const = unicorn.unicorn_const
     processor = unicorn.Uc(const.UC_ARCH_ARM, const.UC_MODE_THUMB | const.UC_MODE_MCLASS)
     processor.ctl_set_cpu_model(getattr(unicorn.arm_const, model))
-    return processor
+    return cast(Processor, processor)
 
 
-def _map_memory(unicorn: ModuleType, processor: Uc, board: Board) -> tuple[_Region, _Region]:
+def _map_memory(unicorn: ModuleType, processor: Processor, board: Board) -> tuple[_Region, _Region]:
     """Maps flash, RAM and the system control space. Returns flash and RAM."""
     if board.memory is None or board.mcu.flash_bytes is None:
         raise UsageError(f"the profile of {board.name} has no [memory], which its emulator needs.")
