@@ -130,7 +130,7 @@ def quantize_pixels(
         low, high = real_range
         values = np.arange(256, dtype=np.float64) * ((high - low) / 255.0) + low
         table = np.clip(np.rint(values / scale) + zero_point, -128, 127).astype(np.int8)
-        return table[pixels]
+        return np.asarray(table[pixels], dtype=np.int8)
     if not covers_pixels(scale, zero_point):
         raise ModelError(
             f"the model's input quantization (scale {scale:.9g}, zero point {zero_point}) does not map the "
@@ -138,8 +138,7 @@ def quantize_pixels(
             "values black and white stand for (real_range), for example -1 and 1."
         )
     flipped: Uint8Array = pixels ^ np.uint8(0x80)
-    quantized: Int8Array = flipped.view(np.int8)
-    return quantized
+    return flipped.view(np.int8)
 
 
 def covers_pixels(scale: float, zero_point: int) -> bool:

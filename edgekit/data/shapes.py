@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgekit.data.dataset import Dataset, Labels, Uint8Array
+from edgekit.errors import UsageError
 
 Int32Array = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
@@ -97,7 +98,19 @@ def write_folder(folder: Path, dataset: Dataset, pictures_per_class: int) -> int
     return written
 
 
+def _check(count: int, image_size: int, channels: int, seed: int) -> None:
+    if count < 0:
+        raise UsageError(f"{count} pictures cannot be drawn.")
+    if image_size < SMALLEST_SHAPES_IMAGE:
+        raise UsageError(f"shapes need {SMALLEST_SHAPES_IMAGE} pixels a side or more, not {image_size}.")
+    if channels not in {1, 3}:
+        raise UsageError(f"channels is {channels}: 1 (grayscale) and 3 (RGB) are possible.")
+    if seed < 0:
+        raise UsageError(f"the seed is {seed}: it must not be negative.")
+
+
 def _render(count: int, image_size: int, channels: int, seed: int, stream: int) -> tuple[Uint8Array, Labels]:
+    _check(count, image_size, channels, seed)
     labels = np.arange(count, dtype=np.int64) % len(SHAPE_NAMES)
     images = np.empty((count, image_size, image_size, channels), dtype=np.uint8)
     for label in range(len(SHAPE_NAMES)):

@@ -25,7 +25,7 @@ def load_tensorflow() -> TensorFlow:
 
     Raises ToolchainError that says how to install it.
     """
-    if "tensorflow" in sys.modules:
+    if sys.modules.get("tensorflow") is not None:
         return sys.modules["tensorflow"]
     for name, value in _QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
