@@ -12,7 +12,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count as count_from
 from math import prod
 from types import TracebackType
 from typing import Self, TypeVar
@@ -33,6 +32,7 @@ _HINT_NO_ANSWER = (
     "Is the board powered, is edgekit's firmware on it (`edgekit flash`), are port and baud rate right, "
     "and is no other program using the port?"
 )
+_HINT_LOOPED_BACK = "The port returns what is sent to it: no device is connected."
 _HINT_RESTARTED = (
     "It has restarted since the session began: a fault, a watchdog, a brown-out or its reset button. "
     "Try again; if it happens again, look at the device's log and its power supply."
@@ -150,6 +150,7 @@ class Device:
         self._number = secrets.randbelow(1 << 16)
         self._info: DeviceInfo | None = None
         self._statistics = LinkStatistics()
+        self._looped_back = False
 
     def __enter__(self) -> Self:
         return self
@@ -370,32 +371,35 @@ class Device:
         """
         session, self._session = self._session, None  # Restored by an answer; without one, greet again.
         self._number = (self._number + 1) & 0xFFFF
+        self._looped_back = False
         frame = encode_frame(Packet(request.type, self._number, request.pack()))
         self._count(requests=1)
-        start_s, attempts, echoed = time.monotonic(), 0, False
-        for attempt, wait_s in zip(count_from(1), waits_s, strict=False):
-            attempts = attempt
+        start_s, attempts = time.monotonic(), 0
+        for attempts, wait_s in enumerate(waits_s, start=1):
             self._transport.write(frame)
-            self._count(bytes_sent=len(frame), retries=int(attempt > 1))
-            for packet in self._packets(time.monotonic() + wait_s):
-                if packet.type in {reply.type, messages.ERROR_REPLY}:
-                    self._session = session
-                    return self._open(packet, request, reply)
-                echoed = echoed or packet.type == request.type
+            self._count(bytes_sent=len(frame), retries=int(attempts > 1))
+            packet = self._await_answer(request, reply, time.monotonic() + wait_s)
+            if packet is not None:
+                self._session = session
+                return self._open(packet, request, reply)
         self._surface(self._decoder.take_rest())
-        hint = "The port returns what is sent to it: no device is connected." if echoed else _HINT_NO_ANSWER
+        hint = _HINT_LOOPED_BACK if self._looped_back else _HINT_NO_ANSWER
         waited_s = time.monotonic() - start_s
         raise NoAnswerError(self._name, _request_name(request), attempts, waited_s, hint)
 
-    def _packets(self, deadline_s: float) -> Iterator[Packet]:
-        """Packets under the current number that arrive until ``deadline_s`` (monotonic clock)."""
+    def _await_answer(self, request: Message, reply: type[Reply], deadline_s: float) -> Packet | None:
+        """The answer to ``request``, or None if it has not come by ``deadline_s`` (monotonic clock)."""
         while (left_s := deadline_s - time.monotonic()) > 0:
             data = self._transport.read(left_s)
             self._count(bytes_received=len(data))
             packets = self._surface(self._decoder.feed(data))
             current = [packet for packet in packets if packet.number == self._number]
-            self._count(stale_replies=len(packets) - len(current[:1]))
-            yield from current[:1]
+            answers = [packet for packet in current if packet.type in {reply.type, messages.ERROR_REPLY}]
+            self._count(stale_replies=len(packets) - len(answers[:1]))
+            if answers:
+                return answers[0]
+            self._looped_back |= any(packet.type == request.type for packet in current)
+        return None
 
     def _surface(self, found: Sequence[Packet | LogText]) -> list[Packet]:
         """Hands on the text among ``found``; returns the packets."""

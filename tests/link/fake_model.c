@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two inputs, two outputs, five operators; operator 2 is not materialised. Operator i over the 67 input
+ * bytes b gives t_i[k] = (i + 1) * b[k % 67] + 3 * k + i (modulo 256), of 60, 1, 0, 300 and 10 bytes.
+ * Outputs: t_4 (10 bytes) and t_3 (300 bytes). A run leaves the inputs in ruins.
+ */
+#include "fake_model.h"
+#include "edgekit/ek_model.h"
+
+#define INPUT_0_BYTES 60
+#define INPUT_1_BYTES 7
+#define OP_COUNT      5
+#define LARGEST_BYTES 300
+
+int fake_init_status = EK_OK;
+int fake_invoke_status = EK_OK;
+uint32_t fake_invocations;
+uint64_t fake_ticks;
+
+/* An array each, so that the sanitizer sees a byte too far. */
+static int8_t input_0[INPUT_0_BYTES];
+static int8_t input_1[INPUT_1_BYTES];
+static int8_t output_0[10];
+static int8_t output_1[LARGEST_BYTES];
+static int8_t held[LARGEST_BYTES];
+
+static int ready;
+static ek_op_observer observer;
+static void *observer_context;
+
+static const ek_tensor_info inputs[] = {
+    {"image:0", 4, {1, 4, 5, 3}, INPUT_0_BYTES, 0.0078125f, 0},
+    {"extra:0", 2, {1, 7}, INPUT_1_BYTES, 0.5f, -128},
+};
+static const ek_tensor_info outputs[] = {
+    {"scores:0", 2, {1, 10}, 10, 0.00390625f, -128},
+    {"embedding:0", 2, {1, LARGEST_BYTES}, LARGEST_BYTES, 0.1f, 3},
+};
+static const size_t op_bytes[OP_COUNT] = {60, 1, 0, LARGEST_BYTES, 10};
+
+const ek_model_info *ek_model_get_info(void) {
+    static ek_model_info info = {"fake", "aot", {0}, OP_COUNT, 64, 2, 2, inputs, outputs};
+    for (uint8_t i = 0; i < EK_SHA256_BYTES; i++) {
+        info.sha256[i] = i;
+    }
+    return &info;
+}
+
+ek_status ek_model_init(void *arena, size_t arena_bytes) {
+    (void)arena;
+    (void)arena_bytes;
+    ready = fake_init_status == EK_OK;
+    return (ek_status)fake_init_status;
+}
+
+int8_t *ek_model_input(unsigned index) {
+    int8_t *const buffers[] = {input_0, input_1};
+    return ready && index < 2 ? buffers[index] : NULL;
+}
+
+const int8_t *ek_model_output(unsigned index) {
+    const int8_t *const buffers[] = {output_0, output_1};
+    return ready && index < 2 ? buffers[index] : NULL;
+}
+
+size_t ek_model_arena_used_bytes(void) {
+    return 48;
+}
+
+void ek_model_set_observer(ek_op_observer new_observer, void *context) {
+    observer = new_observer;
+    observer_context = context;
+}
+
+static int8_t input_byte(size_t k) {
+    return k < INPUT_0_BYTES ? input_0[k] : input_1[k - INPUT_0_BYTES];
+}
+
+static void run_op(uint32_t op_index, int8_t *tensor) {
+    for (size_t k = 0; k < op_bytes[op_index]; k++) {
+        const int byte = input_byte(k % (INPUT_0_BYTES + INPUT_1_BYTES));
+        tensor[k] = (int8_t)(uint8_t)((op_index + 1) * (unsigned)byte + 3 * k + op_index);
+    }
+    fake_ticks += 1000 * (op_index + 1);
+}
+
+static void ruin_inputs(void) {
+    for (size_t k = 0; k < INPUT_0_BYTES; k++) {
+        input_0[k] = 99;
+    }
+    for (size_t k = 0; k < INPUT_1_BYTES; k++) {
+        input_1[k] = -99;
+    }
+}
+
+ek_status ek_model_invoke(void) {
+    int8_t *const destinations[OP_COUNT] = {held, held, NULL, output_1, output_0};
+    if (!ready) {
+        return EK_ERR_NOT_READY;
+    }
+    fake_invocations++;
+    if (fake_invoke_status != EK_OK) {
+        return (ek_status)fake_invoke_status;
+    }
+    for (uint32_t i = 0; i < OP_COUNT; i++) {
+        run_op(i, destinations[i]);
+        if (observer != NULL && observer(observer_context, i, destinations[i], op_bytes[i]) != 0) {
+            ruin_inputs();
+            return EK_ERR_STOPPED;
+        }
+    }
+    ruin_inputs();
+    return EK_OK;
+}

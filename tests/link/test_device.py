@@ -1,0 +1,417 @@
+"""The Python Device and the C link, talking over a pipe that loses nothing."""
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_device import (
+    FIRMWARE_VERSION,
+    INPUT_SHAPES,
+    OP_BYTES,
+    OP_TICKS,
+    OUTPUT_SHAPES,
+    RUN_TICKS,
+    ProcessTransport,
+    op_output,
+    outputs,
+    random_inputs,
+)
+
+from edgekit.device import messages
+from edgekit.device.device import Device, GeneratedInput, Timeouts
+from edgekit.device.generator import generate_inputs
+from edgekit.device.link import FrameDecoder, Packet, encode_frame
+from edgekit.device.messages import ErrorCode, TickUnit
+from edgekit.errors import DeviceError, NoAnswerError, RequestRefusedError, UsageError
+
+OpenDevice = Callable[..., Device]
+
+
+def runs_so_far(device: Device) -> int:
+    return device.status().stack_used_bytes
+
+
+def test_info_describes_board_and_model(device: Device):
+    info = device.info()
+    assert (info.board, info.engine, info.model_name) == ("fake-board", "aot", "fake")
+    assert info.firmware_version == FIRMWARE_VERSION
+    assert info.model_sha256 == bytes(range(32)).hex()
+    assert (info.op_count, info.arena_bytes, info.clock_hz) == (5, 64, 16_000_000)
+    assert info.tick_unit is TickUnit.CYCLES
+    assert info.seconds(16_000_000) == pytest.approx(1.0)
+    assert [tensor.shape for tensor in info.inputs] == list(INPUT_SHAPES)
+    assert [tensor.shape for tensor in info.outputs] == list(OUTPUT_SHAPES)
+    assert info.outputs[1].scale == np.float32(0.1)
+    assert [tensor.zero_point for tensor in (*info.inputs, *info.outputs)] == [0, -128, -128, 3]
+
+
+def test_status(device: Device):
+    status = device.status()
+    assert (status.model_status, status.arena_used_bytes, status.stack_used_bytes) == (0, 48, 0)
+
+
+def test_run_computes_what_the_model_computes(device: Device):
+    for seed in range(3):
+        inputs = random_inputs(seed)
+        result = device.run(inputs)
+        assert result.ticks == RUN_TICKS
+        for got, expected in zip(result.outputs, outputs(inputs), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    assert runs_so_far(device) == 3
+
+
+def test_run_generated_uses_the_same_inputs_as_the_host(device: Device):
+    for seed in (0, 1, 0xFFFFFFFF):
+        expected = outputs(generate_inputs(seed, INPUT_SHAPES))
+        result = device.run_generated(seed)
+        assert result.output_crc32 == zlib.crc32(b"".join(array.tobytes() for array in expected))
+        assert result.ticks == RUN_TICKS
+        got = device.read_outputs() if result.outputs is None else result.outputs
+        for got_array, expected_array in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(got_array, expected_array)
+    assert (result.outputs is None) == (device.max_body_bytes < 12 + 310)
+
+
+@pytest.mark.parametrize("generated", [False, True])
+def test_profile_digests_each_operator_and_times_it_without_the_digest(device: Device, generated: bool):
+    inputs = generate_inputs(5, INPUT_SHAPES)
+    profiles = device.profile(GeneratedInput(5) if generated else inputs)
+    assert [profile.op_index for profile in profiles] == [0, 1, 2, 3, 4]
+    assert [profile.size_bytes for profile in profiles] == list(OP_BYTES)
+    assert [profile.ticks for profile in profiles] == list(OP_TICKS)
+    digests = [zlib.crc32(op_output(op_index, inputs).tobytes()) for op_index in range(5)]
+    assert [profile.output_crc32 for profile in profiles] == digests
+
+
+@pytest.mark.parametrize("op_index", range(5))
+def test_op_output(device: Device, op_index: int):
+    inputs = random_inputs(11)
+    got = device.op_output(op_index, inputs)
+    if OP_BYTES[op_index] == 0:
+        assert got is None
+    else:
+        np.testing.assert_array_equal(got, op_output(op_index, inputs))
+
+
+def test_invoke_many_counts_ticks_and_forbids_reading_outputs(device: Device):
+    device.write_inputs(random_inputs(1))
+    assert device.invoke(count=1000).ticks == 1000 * RUN_TICKS
+    assert runs_so_far(device) == 1000
+    with pytest.raises(RequestRefusedError) as caught:
+        device.read_outputs()
+    assert caught.value.code == ErrorCode.NO_OUTPUT
+
+
+def test_echo(device: Device):
+    for size in (0, 1, 63, device.max_body_bytes):
+        data = bytes(value % 256 for value in range(size))
+        assert device.echo(data) == data
+    zeros = bytes(device.max_body_bytes)
+    assert device.echo(zeros) == zeros
+
+
+def test_an_oversized_request_is_not_answered(open_device: OpenDevice):
+    device = open_device(timeouts=Timeouts(answer_s=0.1, attempts=2))
+    with pytest.raises(NoAnswerError, match="did not answer Echo, sent 2 times"):
+        device.echo(bytes(device.max_body_bytes + 1))
+    assert device.echo(b"and it still listens") == b"and it still listens"
+
+
+HELLO = messages.Hello(1).pack()
+
+
+@pytest.mark.parametrize(
+    ("type_", "flags", "body", "code"),
+    [
+        (0x7E, 0, b"", ErrorCode.REQUEST),
+        (messages.Status.type | messages.REPLY, 0, b"", ErrorCode.REQUEST),
+        (messages.Status.type, 1, b"", ErrorCode.REQUEST),
+        (messages.Hello.type, 0, HELLO[:-1], ErrorCode.LENGTH),
+        (messages.Info.type, 0, b"123", ErrorCode.LENGTH),
+        (messages.Info.type, 0, b"12345", ErrorCode.LENGTH),
+        (messages.Status.type, 0, b"1", ErrorCode.LENGTH),
+        (messages.Reset.type, 0, b"1", ErrorCode.LENGTH),
+        (messages.WriteInput.type, 0, b"1234", ErrorCode.LENGTH),
+        (messages.GenerateInput.type, 0, b"", ErrorCode.LENGTH),
+        (messages.Invoke.type, 0, b"12345", ErrorCode.LENGTH),
+        (messages.ReadOutput.type, 0, b"123456", ErrorCode.LENGTH),
+        (messages.InvokeGenerated.type, 0, b"", ErrorCode.LENGTH),
+        (messages.Profile.type, 0, b"123", ErrorCode.LENGTH),
+        (messages.RunToOp.type, 0, b"123", ErrorCode.LENGTH),
+        (messages.ReadHeld.type, 0, b"12345", ErrorCode.LENGTH),
+    ],
+)
+def test_malformed_requests_are_refused_with_a_sentence(
+    device: Device, type_: int, flags: int, body: bytes, code: ErrorCode
+):
+    device.status()
+    number = (device._number + 1) & 0xFFFF
+    device._transport.write(encode_frame(Packet(type_, number, body, flags)))
+    (reply,) = FrameDecoder().feed(device._transport.read(5.0))
+    assert isinstance(reply, Packet)
+    assert (reply.type, reply.number) == (messages.ERROR_REPLY, number)
+    error = messages.ErrorReply.unpack(reply.body)
+    assert (error.code, error.request_type) == (code, type_)
+    assert error.sentence.isprintable()
+    assert len(error.sentence) > 10
+
+
+def test_a_greeting_of_a_later_version_is_answered(device: Device):
+    """A longer greeting must do, or two versions could not tell each other which they are."""
+    body = messages.Hello(77, version=9).pack() + b"more"
+    device._transport.write(encode_frame(Packet(messages.Hello.type, 3, body)))
+    (reply,) = FrameDecoder().feed(device._transport.read(5.0))
+    assert isinstance(reply, Packet)
+    assert messages.HelloReply.unpack(reply.body).version == messages.PROTOCOL_VERSION
+
+
+def refuse_code(call: Callable[[], object]) -> int:
+    with pytest.raises(RequestRefusedError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_nobody_verifies_garbage(device: Device):
+    """No run without complete, fresh inputs; no output without a run."""
+    image, extra = random_inputs(2)
+
+    def write(index: int, offset: int, data: bytes) -> None:
+        device._ask(messages.WriteInput(index, offset, data), messages.WriteInputReply)
+
+    assert refuse_code(device.invoke) == ErrorCode.NO_INPUT
+    assert refuse_code(device.read_outputs) == ErrorCode.NO_OUTPUT
+    write(0, 0, image.tobytes()[:40])
+    assert refuse_code(device.invoke) == ErrorCode.NO_INPUT
+    assert refuse_code(lambda: write(0, 50, image.tobytes()[50:])) == ErrorCode.RANGE
+    assert refuse_code(lambda: write(1, 0, extra.tobytes())) == ErrorCode.RANGE
+    write(0, 40, image.tobytes()[40:])
+    assert refuse_code(device.invoke) == ErrorCode.NO_INPUT
+    assert refuse_code(lambda: write(1, 0, extra.tobytes() + b"x")) == ErrorCode.RANGE
+    assert refuse_code(lambda: write(1, 0, b"")) == ErrorCode.RANGE
+    write(1, 0, extra.tobytes())
+    assert refuse_code(lambda: write(1, 7, b"x")) == ErrorCode.RANGE
+    device.invoke()
+    np.testing.assert_array_equal(device.read_outputs()[0], outputs((image, extra))[0])
+    assert refuse_code(device.invoke) == ErrorCode.NO_INPUT
+    write(0, 0, b"a")
+    assert refuse_code(device.read_outputs) == ErrorCode.NO_OUTPUT
+    assert runs_so_far(device) == 1
+
+
+def test_a_held_tensor_goes_with_the_next_run_or_write(device: Device):
+    def read_held() -> bytes:
+        return device._ask(messages.ReadHeld(0, 1), messages.ReadHeldReply).data
+
+    assert refuse_code(read_held) == ErrorCode.NO_HELD
+    device.op_output(0, GeneratedInput(1))
+    device.info()
+    device.status()
+    assert len(read_held()) == 1
+    device.generate_inputs(1)
+    assert refuse_code(read_held) == ErrorCode.NO_HELD
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (messages.Invoke(0), ErrorCode.RANGE),
+        (messages.Profile(0, 0), ErrorCode.RANGE),
+        (messages.Profile(5, 1), ErrorCode.RANGE),
+        (messages.Profile(4, 2), ErrorCode.RANGE),
+        (messages.Profile(0, 0xFFFF), ErrorCode.RANGE),
+        (messages.RunToOp(5), ErrorCode.RANGE),
+        (messages.Info(0xFFFFFFFF), ErrorCode.RANGE),
+        (messages.WriteInput(0xFF, 0, b"x"), ErrorCode.RANGE),
+        (messages.WriteInput(0, 0xFFFFFFFF, b"x"), ErrorCode.RANGE),
+    ],
+)
+def test_out_of_range(open_device: OpenDevice, request_: messages.Message, code: ErrorCode):
+    device = open_device()
+    if not isinstance(request_, messages.WriteInput):
+        device.generate_inputs(3)
+    with pytest.raises(RequestRefusedError) as caught:
+        device._ask(request_, messages.EchoReply)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("index", "offset", "length"),
+    [(2, 0, 1), (0, 11, 0), (0, 10, 1), (0, 0, 11), (0, 0xFFFFFFFF, 2), (1, 0, 0xFFFF), (1, 299, 2)],
+)
+def test_reading_outside_an_output(device: Device, index: int, offset: int, length: int):
+    device.run_generated(1)
+    request = messages.ReadOutput(index, offset, length)
+    assert refuse_code(lambda: device._ask(request, messages.ReadOutputReply)) == ErrorCode.RANGE
+
+
+def test_an_engine_that_refuses_its_arena(open_device: OpenDevice):
+    device = open_device("init-fails")
+    assert device.info().board == "fake-board"
+    assert device.status().model_status == -1
+    with pytest.raises(RequestRefusedError, match=r"the engine failed \(code 0x102\).*ek_status -2"):
+        device.run_generated(1)
+    with pytest.raises(RequestRefusedError, match="ek_status -2"):
+        device.write_inputs(random_inputs(1))
+
+
+def test_an_engine_that_fails_to_run(open_device: OpenDevice):
+    device = open_device("invoke-fails")
+    for call in (
+        lambda: device.run_generated(1),
+        lambda: device.run(random_inputs(1)),
+        lambda: device.profile(GeneratedInput(1)),
+        lambda: device.op_output(0, GeneratedInput(1)),
+    ):
+        with pytest.raises(RequestRefusedError, match="ek_status -3"):
+            call()
+        assert refuse_code(device.read_outputs) == ErrorCode.NO_OUTPUT
+
+
+def test_log_text_between_frames_is_handed_on(open_device: OpenDevice):
+    log: list[str] = []
+    device = open_device("chatters", log=log)
+    inputs = random_inputs(1)
+    np.testing.assert_array_equal(device.run(inputs).outputs[0], outputs(inputs)[0])
+    assert log[:2] == ["ets Jul 29 2019 12:21:46", "boot: ready"]
+    assert "I (42) app: still here" in log
+    assert device.statistics.log_lines == len(log)
+    assert device.statistics.damaged_frames == device.statistics.retries == 0
+
+
+def test_reset_restarts_and_the_next_session_is_the_first(device: Device):
+    device.generate_inputs(1)
+    device.reset()
+    assert refuse_code(device.invoke) == ErrorCode.NO_INPUT
+    assert device.info().board == "fake-board"
+
+
+def test_a_device_that_cannot_reset_is_told_apart(open_device: OpenDevice):
+    with pytest.raises(DeviceError, match="cannot restart itself"):
+        open_device("cannot-reset").reset()
+
+
+def test_a_restart_in_mid_session_is_noticed_and_reported(device: Device):
+    device.generate_inputs(1)
+    number = device._number
+    device._transport.write(encode_frame(Packet(messages.Reset.type, (number + 1) & 0xFFFF)))
+    with pytest.raises(RequestRefusedError, match=r"refused Invoke: restarted.*brown-out"):
+        device.invoke()
+    assert device.status().model_status == 0, "the next request starts a new session"
+
+
+def test_a_second_host_takes_over_and_the_first_is_told(fake_device_program: Path):
+    transport = ProcessTransport(fake_device_program)
+    first, second = Device(transport), Device(transport)
+    first.generate_inputs(1)
+    second._number = (first._number + 1000) & 0xFFFF
+    assert second.status().model_status == 0
+    with pytest.raises(RequestRefusedError, match="Another program is talking to the same device"):
+        first.invoke()
+    assert runs_so_far(second) == 0
+    first.close()
+
+
+def test_a_host_that_starts_again_with_the_same_number_gets_no_old_answer(fake_device_program: Path):
+    """The greeting carries a random nonce: no number and no earlier answer can be mistaken for it."""
+    transport = ProcessTransport(fake_device_program)
+    for run in range(4):
+        host = Device(transport)
+        host._number = 41
+        host.generate_inputs(run)
+        host.invoke()
+        np.testing.assert_array_equal(host.read_outputs()[0], outputs(generate_inputs(run, INPUT_SHAPES))[0])
+    assert runs_so_far(host) == 4
+    host.close()
+
+
+def test_inputs_must_fit_the_model(device: Device):
+    image, extra = random_inputs(1)
+    with pytest.raises(UsageError, match="takes 2 inputs, 1 were given"):
+        device.run([image])
+    with pytest.raises(UsageError, match=r"'image:0' takes int8 of shape \(1, 4, 5, 3\)"):
+        device.run([image.reshape(-1), extra])
+    with pytest.raises(UsageError, match="not int32"):
+        device.run([image, extra.astype(np.int32)])
+    with pytest.raises(UsageError, match="seed"):
+        device.run_generated(-1)
+    with pytest.raises(UsageError, match="0 times"):
+        device.invoke(0)
+
+
+class Silence:
+    """A transport with nothing at its other end; ``loops`` returns what is sent."""
+
+    def __init__(self, loops: bool = False, text: bytes = b"") -> None:
+        self.sent: list[bytes] = []
+        self._loops = loops
+        self._arrived = text
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+        if self._loops:
+            self._arrived += data
+
+    def read(self, timeout_s: float) -> bytes:
+        data, self._arrived = self._arrived, b""
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+BRIEF = Timeouts(answer_s=0.01, attempts=3, start_s=0.03, start_answer_s=0.01)
+
+
+def test_no_answer_says_what_was_tried_and_what_to_check():
+    transport = Silence()
+    device = Device(transport, timeouts=BRIEF, name="/dev/ttyX")
+    with pytest.raises(NoAnswerError, match=r"/dev/ttyX did not answer Hello, sent 3 times.*firmware.*baud"):
+        device.info()
+    assert len(transport.sent) == 3
+    assert len(set(transport.sent)) == 1, "a request is repeated byte for byte"
+    assert device.statistics.retries == 2
+
+
+def test_a_loop_back_is_told_apart_from_silence():
+    with pytest.raises(NoAnswerError, match="returns what is sent to it"):
+        Device(Silence(loops=True), timeouts=BRIEF).info()
+
+
+def test_last_words_without_a_delimiter_reach_the_log():
+    log: list[str] = []
+    with pytest.raises(NoAnswerError):
+        Device(Silence(text=b"HardFault at 0x0800"), log.append, BRIEF).info()
+    assert log == ["HardFault at 0x0800"]
+
+
+class Answering(Silence):
+    """A transport whose other end answers every request with ``reply``, given the request."""
+
+    def __init__(self, reply: Callable[[Packet], Packet]) -> None:
+        super().__init__()
+        self._reply = reply
+
+    def write(self, data: bytes) -> None:
+        (packet,) = FrameDecoder().feed(data)
+        assert isinstance(packet, Packet)
+        self._arrived += encode_frame(self._reply(packet))
+
+
+@pytest.mark.parametrize(
+    ("version", "nonce_error", "max_body_bytes", "message"),
+    [
+        (2, 0, 512, "speaks version 2 of the link's protocol, this edgekit version 1"),
+        (1, 1, 512, "nonsense"),
+        (1, 0, 8, "nonsense"),
+    ],
+)
+def test_a_greeting_is_checked(version: int, nonce_error: int, max_body_bytes: int, message: str):
+    def reply(packet: Packet) -> Packet:
+        nonce = messages.Hello.unpack(packet.body).nonce ^ nonce_error
+        body = messages.HelloReply(nonce, version, max_body_bytes, 1).pack()
+        return Packet(messages.HelloReply.type, packet.number, body)
+
+    with pytest.raises(DeviceError, match=message):
+        Device(Answering(reply), timeouts=BRIEF).status()
