@@ -57,7 +57,7 @@ class TrainingSettings(Record, frozen=True):
 
     epochs: int = 5
     batch_size: int = 64
-    learning_rate: float = 5e-3
+    learning_rate: float = 0.02
     warmup_fraction: float = 0.05
     weight_decay: float = 0.0
     label_smoothing: float = 0.0

@@ -145,7 +145,7 @@ def test_sixteen_bit_pictures_are_scaled_not_clipped():
     ],
 )
 def test_modes_and_formats(mode, file_format, channels):
-    image = Image.new(mode, (31, 17))
+    image = random_image("RGB", (31, 17)).convert(mode)
     decoded = decode_picture(encode(image, file_format), 12, channels, "x")
     assert decoded.shape == (12, 12, channels)
     assert decoded.dtype == np.uint8
