@@ -56,7 +56,7 @@ def quantize(model: KerasModel | Path, calibration: NDArray[np.uint8], name: str
         with quiet_native_output():
             converted = bytes(converter.convert())
     except _conversion_errors() as error:
-        raise ModelError(f"TensorFlow Lite cannot convert the model to int8: {error}") from error
+        raise ModelError(f"the model cannot be converted to int8: {_reason(error)}") from error
     check_int8(converted, name)
     return converted
 
@@ -87,6 +87,15 @@ def _conversion_errors() -> tuple[type[Exception], ...]:
     from tensorflow.lite.python.convert_phase import ConverterError
 
     return (ConverterError, ValueError, RuntimeError, TypeError)
+
+
+def _reason(error: Exception) -> str:
+    """The converter's message without the pages of intermediate code that it quotes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    for line in lines:
+        if line.startswith(("TF Select ops:", "Custom ops:")):
+            return f"TensorFlow Lite has no operator for {line.partition(':')[2].strip()}."
+    return lines[0] if lines else type(error).__name__
 
 
 def _check_model(model: KerasModel, calibration: NDArray[np.uint8]) -> None:
