@@ -53,7 +53,7 @@ def compile_c(
     if found is None:
         pytest.skip("no C compiler with sanitizers (gcc or clang) on this computer")
     command = [
-        *(found, "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic"),
+        *(found, "-std=c11", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", "-pedantic"),
         *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
         *(f"-I{firmware_folder() / 'include'}", f"-I{HERE}", *flags),
         *(str(source) for source in sources),
