@@ -77,7 +77,6 @@ class SerialTransport:
 
         try:
             self._port.write(data)
-            self._port.flush()
         except serial.SerialTimeoutException as error:
             raise DeviceError(
                 f"{self._name} took no bytes for {_WRITE_TIMEOUT_S:.0f} s. "
@@ -93,9 +92,12 @@ class SerialTransport:
         deadline_s = time.monotonic() + timeout_s
         try:
             while True:
-                data: bytes = self._port.read(max(1, self._port.in_waiting))
-                if data or time.monotonic() >= deadline_s:
-                    return data
+                first: bytes = self._port.read(1)
+                if first:
+                    rest: bytes = self._port.read(self._port.in_waiting)
+                    return first + rest
+                if time.monotonic() >= deadline_s:
+                    return b""
         except (serial.SerialException, OSError, TypeError) as error:
             # TypeError: pyserial reads from a port that another thread has closed.
             raise _lost(self._name, error) from error
@@ -161,14 +163,13 @@ def _open_serial(name: str, baud: int) -> SerialTransport:
     import serial
 
     try:
-        port = serial.serial_for_url(
-            name, baudrate=baud, timeout=_POLL_S, write_timeout=_WRITE_TIMEOUT_S, do_not_open=True
-        )
+        port = serial.serial_for_url(name, baudrate=baud, timeout=_POLL_S, do_not_open=True)
         # Both lines asserted together: an ESP32's reset circuit acts only where they differ, and boards
         # with USB of their own (RP2040, Leonardo) send nothing until DTR is asserted.
         port.dtr = True
         port.rts = True
-        if "://" not in name:
+        if "://" not in name:  # rfc2217:// refuses the first and ignores the second.
+            port.write_timeout = _WRITE_TIMEOUT_S
             port.exclusive = True
         port.open()
     except ValueError as error:
