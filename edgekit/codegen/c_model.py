@@ -39,6 +39,8 @@ KERNEL_HEADERS = (
     "include/edgekit/ek_kernels.h",
     "include/edgekit/ek_model.h",
     "kernels/dot.h",
+    "kernels/lanes.h",
+    "kernels/loops.h",
     "kernels/requantize.h",
     "kernels/window.h",
 )

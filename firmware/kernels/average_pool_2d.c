@@ -27,6 +27,7 @@ void ek_average_pool_2d_s8(const ek_pool_2d *params, const int8_t *input, int8_t
                 for (int32_t row = top + rows.begin; row < top + rows.end; row++) {
                     const int8_t *tap =
                         input + ((row * in.width + left + columns.begin) * in.channels + channel);
+                    EK_NO_UNROLL
                     for (int32_t column = columns.begin; column < columns.end; column++) {
                         sum += *tap;
                         tap += in.channels;

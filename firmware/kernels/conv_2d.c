@@ -3,37 +3,53 @@
 #include "edgekit/ek_kernels.h"
 
 #include "dot.h"
-#include "requantize.h"
 #include "window.h"
 
-/* All output channels of one pixel. Tap (0, 0) of its window lies `origin` elements into the input (before
- * it where negative); the taps `rows` x `columns` lie inside. */
-static inline void conv_pixel(const ek_conv_2d *params, ek_taps rows, ek_taps columns, int32_t origin,
-                              const int8_t *input, int8_t *output) {
-    const int32_t channels = params->input.channels;
-    const int32_t filters = params->output.channels;
-    const int32_t weights_row = params->window.width * channels;
-    const int32_t weights_filter = params->window.height * weights_row;
-    const int32_t input_row = params->window.dilation_height * params->input.width * channels;
-    const int32_t input_column = params->window.dilation_width * channels;
-    const int32_t zero_point = params->input_zero_point;
-    /* Neighbouring columns lie side by side in input and weights: one run instead of one a column. */
-    const int32_t columns_a_run = params->window.dilation_width == 1 ? columns.end - columns.begin : 1;
+/* The taps of one output pixel's window that lie inside the input, as runs: stretches that are contiguous
+ * in the input as well as in the weights. Strides are in elements. */
+typedef struct tap_runs {
+    const int8_t *input; /* the first tap inside */
+    int32_t weights;     /* where that tap's weights lie within a filter */
+    int32_t rows;
+    int32_t runs; /* in each row */
+    int32_t run_length;
+    int32_t input_row;
+    int32_t input_run;
+    int32_t weights_row;
+    int32_t weights_filter;
+    int32_t zero_point;
+} tap_runs;
 
+/* The sums of `lanes` neighbouring filters, the first of which starts at `filter`. */
+static inline void sum_lanes(const tap_runs *taps, const int8_t *filter, int32_t lanes,
+                             uint32_t sums[EK_LANES]) {
+    const int8_t *input_row = taps->input;
+    const int8_t *weights_row = filter + taps->weights;
+    sums[0] = sums[1] = sums[2] = sums[3] = 0;
+    for (int32_t row = taps->rows; row > 0; row--) {
+        const int8_t *input = input_row;
+        const int8_t *weights = weights_row;
+        for (int32_t run = taps->runs; run > 0; run--) {
+            ek_dot_lanes(input, taps->zero_point, weights, taps->weights_filter, lanes, taps->run_length,
+                         sums);
+            input += taps->input_run;
+            weights += taps->run_length;
+        }
+        input_row += taps->input_row;
+        weights_row += taps->weights_row;
+    }
+}
+
+/* All output channels of one pixel. */
+static void conv_pixel(const ek_conv_2d *params, const tap_runs *taps, int8_t *output) {
+    const int32_t filters = params->output.channels;
+    const int8_t *weights = params->weights;
     for (int32_t filter = 0; filter < filters; filter += EK_LANES) {
         const int32_t lanes = filters - filter < EK_LANES ? filters - filter : EK_LANES;
-        const int8_t *const weights = params->weights + filter * weights_filter;
-        uint32_t sums[EK_LANES] = {0, 0, 0, 0};
-        for (int32_t row = rows.begin; row < rows.end; row++) {
-            for (int32_t column = columns.begin; column < columns.end; column += columns_a_run) {
-                ek_dot_lanes(input + (origin + row * input_row + column * input_column), zero_point,
-                             weights + row * weights_row + column * channels, weights_filter, lanes,
-                             columns_a_run * channels, sums);
-            }
-        }
-        for (int32_t lane = 0; lane < lanes; lane++) {
-            *output++ = ek_output(&params->stage, filter + lane, sums[lane]);
-        }
+        uint32_t sums[EK_LANES];
+        sum_lanes(taps, weights, lanes, sums);
+        ek_output_lanes(&params->stage, filter, lanes, sums, output + filter);
+        weights += EK_LANES * taps->weights_filter;
     }
 }
 
@@ -41,13 +57,27 @@ void ek_conv_2d_s8(const ek_conv_2d *params, const int8_t *input, int8_t *output
     const ek_window window = params->window;
     const ek_shape in = params->input;
     const ek_shape out = params->output;
+    tap_runs taps;
+    taps.input_row = window.dilation_height * in.width * in.channels;
+    taps.input_run = window.dilation_width * in.channels;
+    taps.weights_row = window.width * in.channels;
+    taps.weights_filter = window.height * taps.weights_row;
+    taps.zero_point = params->input_zero_point;
     for (int32_t y = 0; y < out.height; y++) {
         const int32_t top = y * window.stride_height - window.pad_top;
         const ek_taps rows = ek_taps_inside(top, window.dilation_height, window.height, in.height);
+        taps.rows = rows.end - rows.begin;
         for (int32_t x = 0; x < out.width; x++) {
             const int32_t left = x * window.stride_width - window.pad_left;
             const ek_taps columns = ek_taps_inside(left, window.dilation_width, window.width, in.width);
-            conv_pixel(params, rows, columns, (top * in.width + left) * in.channels, input, output);
+            const int32_t count = columns.end - columns.begin;
+            /* Neighbouring columns lie side by side: one run instead of one a column. */
+            taps.runs = window.dilation_width == 1 ? 1 : count;
+            taps.run_length = (window.dilation_width == 1 ? count : 1) * in.channels;
+            taps.input = input + ((top * in.width + left) * in.channels + rows.begin * taps.input_row +
+                                  columns.begin * taps.input_run);
+            taps.weights = rows.begin * taps.weights_row + columns.begin * in.channels;
+            conv_pixel(params, &taps, output);
             output += out.channels;
         }
     }

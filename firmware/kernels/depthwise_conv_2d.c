@@ -2,10 +2,8 @@
 /* DEPTHWISE_CONV_2D: the specification is in ek_kernels.h. */
 #include "edgekit/ek_kernels.h"
 
-#include "requantize.h"
+#include "lanes.h"
 #include "window.h"
-
-#define LANES 4
 
 /* The taps of one output pixel's window that lie inside the input. Strides are in elements. */
 typedef struct tap_grid {
@@ -21,11 +19,12 @@ typedef struct tap_grid {
 } tap_grid;
 
 /* The sum of output channel `o`, which reads input channel `c`. */
-static inline uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t o) {
+static EK_NOINLINE uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t o) {
     uint32_t sum = 0;
     for (int32_t row = 0; row < grid->rows; row++) {
         const int8_t *x = grid->input + (row * grid->input_row + c);
         const int8_t *w = grid->weights + (row * grid->weights_row + o);
+        EK_NO_UNROLL
         for (int32_t column = 0; column < grid->columns; column++) {
             sum += (uint32_t)((x[column * grid->input_column] - grid->zero_point) *
                               w[column * grid->weights_column]);
@@ -38,46 +37,53 @@ static inline uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t o) {
  * The sums of output channels o..o+3, which read input channels c, c + step, c + 2 * step, c + 3 * step:
  * one pass over the taps for four channels.
  */
-static inline void sums_of_four(const tap_grid *grid, int32_t c, int32_t step, int32_t o,
-                                uint32_t sums[LANES]) {
+static EK_NOINLINE void sum_lanes(const tap_grid *grid, int32_t c, int32_t step, int32_t o,
+                                  uint32_t sums[EK_LANES]) {
     const int32_t zero_point = grid->zero_point;
+    const int32_t input_column = grid->input_column;
+    const int32_t weights_column = grid->weights_column;
+    const int8_t *input_row = grid->input + c;
+    const int8_t *weights_row = grid->weights + o;
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (int32_t row = 0; row < grid->rows; row++) {
-        for (int32_t column = 0; column < grid->columns; column++) {
-            const int8_t *x = grid->input + (row * grid->input_row + column * grid->input_column + c);
-            const int8_t *w = grid->weights + (row * grid->weights_row + column * grid->weights_column + o);
+    for (int32_t row = grid->rows; row > 0; row--) {
+        const int8_t *x = input_row;
+        const int8_t *w = weights_row;
+        EK_NO_UNROLL
+        for (int32_t column = grid->columns; column > 0; column--) {
             s0 += (uint32_t)((x[0] - zero_point) * w[0]);
             s1 += (uint32_t)((x[step] - zero_point) * w[1]);
             s2 += (uint32_t)((x[2 * step] - zero_point) * w[2]);
             s3 += (uint32_t)((x[3 * step] - zero_point) * w[3]);
+            x += input_column;
+            w += weights_column;
         }
+        input_row += grid->input_row;
+        weights_row += grid->weights_row;
     }
     sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
 /* All output channels of one pixel. */
-static inline void depthwise_pixel(const ek_depthwise_conv_2d *params, const tap_grid *grid, int8_t *output) {
+static void depthwise_pixel(const ek_depthwise_conv_2d *params, const tap_grid *grid, int8_t *output) {
     const int32_t multiplier = params->depth_multiplier;
     /* A run is a stretch of output channels whose input channels are equidistant: all of them where each
      * has an input channel of its own, else those that share one. */
     const int32_t step = multiplier == 1 ? 1 : 0;
     const int32_t runs = multiplier == 1 ? 1 : params->input.channels;
-    const int32_t run_length = params->output.channels / runs;
+    const int32_t run_length = multiplier == 1 ? params->output.channels : multiplier;
     for (int32_t run = 0; run < runs; run++) {
-        for (int32_t i = 0; i < run_length;) {
+        int32_t lanes;
+        for (int32_t i = 0; i < run_length; i += lanes) {
             const int32_t o = run * run_length + i;
             const int32_t c = run + i * step;
-            const int32_t lanes = run_length - i >= LANES ? LANES : 1;
-            uint32_t sums[LANES];
-            if (lanes == LANES) {
-                sums_of_four(grid, c, step, o, sums);
+            uint32_t sums[EK_LANES];
+            lanes = run_length - i >= EK_LANES ? EK_LANES : 1;
+            if (lanes == EK_LANES) {
+                sum_lanes(grid, c, step, o, sums);
             } else {
                 sums[0] = sum_of_one(grid, c, o);
             }
-            for (int32_t lane = 0; lane < lanes; lane++) {
-                *output++ = ek_output(&params->stage, o + lane, sums[lane]);
-            }
-            i += lanes;
+            ek_output_lanes(&params->stage, o, lanes, sums, output + o);
         }
     }
 }
@@ -99,9 +105,9 @@ void ek_depthwise_conv_2d_s8(const ek_depthwise_conv_2d *params, const int8_t *i
         for (int32_t x = 0; x < out.width; x++) {
             const int32_t left = x * window.stride_width - window.pad_left;
             const ek_taps columns = ek_taps_inside(left, window.dilation_width, window.width, in.width);
-            const int32_t origin = (top * in.width + left) * in.channels;
             grid.columns = columns.end - columns.begin;
-            grid.input = input + (origin + rows.begin * grid.input_row + columns.begin * grid.input_column);
+            grid.input = input + ((top * in.width + left) * in.channels + rows.begin * grid.input_row +
+                                  columns.begin * grid.input_column);
             grid.weights =
                 params->weights + (rows.begin * grid.weights_row + columns.begin * grid.weights_column);
             depthwise_pixel(params, &grid, output);

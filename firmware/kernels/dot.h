@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dot products of one input with four rows of weights: each input byte is loaded once for four sums. */
+/* Dot products of one stretch of input with several rows of weights. */
 #ifndef EDGEKIT_DOT_H
 #define EDGEKIT_DOT_H
 
 #include <stdint.h>
 
-#define EK_LANES 4
+#include "lanes.h"
 
 /*
  * sums[l] += sum over i < count of (input[i] - zero_point) * weights[l * stride + i], modulo 2^32, for
  * the lanes l < lanes. Sums of other lanes are undefined afterwards; no weight beyond `lanes` is read.
  */
-static inline void ek_dot_lanes(const int8_t *input, int32_t zero_point, const int8_t *weights,
-                                int32_t stride, int32_t lanes, int32_t count, uint32_t sums[EK_LANES]) {
+static EK_NOINLINE void ek_dot_lanes(const int8_t *input, int32_t zero_point, const int8_t *weights,
+                                     int32_t stride, int32_t lanes, int32_t count, uint32_t sums[EK_LANES]) {
     /* A missing lane repeats the one before it, so that the loop needs no test. */
     const int8_t *w0 = weights;
     const int8_t *w1 = lanes > 1 ? w0 + stride : w0;
     const int8_t *w2 = lanes > 2 ? w1 + stride : w1;
     const int8_t *w3 = lanes > 3 ? w2 + stride : w2;
     uint32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    for (const int8_t *const end = input + count; input != end; input++) {
-        const int32_t x = *input - zero_point;
-        s0 += (uint32_t)(x * *w0++);
-        s1 += (uint32_t)(x * *w1++);
-        s2 += (uint32_t)(x * *w2++);
-        s3 += (uint32_t)(x * *w3++);
+    const int8_t *const end = input + count;
+    EK_NO_UNROLL
+    while (input != end) {
+        const int32_t difference = *input++ - zero_point;
+        s0 += (uint32_t)(difference * *w0++);
+        s1 += (uint32_t)(difference * *w1++);
+        s2 += (uint32_t)(difference * *w2++);
+        s3 += (uint32_t)(difference * *w3++);
     }
     sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }

@@ -3,13 +3,13 @@
 #include "edgekit/ek_kernels.h"
 
 #include "dot.h"
-#include "requantize.h"
 
 /* What the weights' zero point adds to every sum: -weights_zero_point * sum of (input - input_zero_point). */
 static inline uint32_t weights_offset(const ek_fully_connected *params, const int8_t *input) {
     const int32_t factor = -params->weights_zero_point;
     uint32_t offset = 0;
     if (factor != 0) {
+        EK_NO_UNROLL
         for (uint32_t i = 0; i < params->input_depth; i++) {
             offset += (uint32_t)(factor * (input[i] - params->input_zero_point));
         }
@@ -27,10 +27,9 @@ void ek_fully_connected_s8(const ek_fully_connected *params, const int8_t *input
             uint32_t sums[EK_LANES] = {offset, offset, offset, offset};
             ek_dot_lanes(input, params->input_zero_point, params->weights + o * input_depth, input_depth,
                          lanes, input_depth, sums);
-            for (int32_t lane = 0; lane < lanes; lane++) {
-                *output++ = ek_output(&params->stage, o + lane, sums[lane]);
-            }
+            ek_output_lanes(&params->stage, o, lanes, sums, output + o);
         }
         input += input_depth;
+        output += output_depth;
     }
 }

@@ -20,6 +20,7 @@ void ek_max_pool_2d_s8(const ek_pool_2d *params, const int8_t *input, int8_t *ou
                 for (int32_t row = top + rows.begin; row < top + rows.end; row++) {
                     const int8_t *tap =
                         input + ((row * in.width + left + columns.begin) * in.channels + channel);
+                    EK_NO_UNROLL
                     for (int32_t column = columns.begin; column < columns.end; column++) {
                         highest = *tap > highest ? *tap : highest;
                         tap += in.channels;

@@ -35,10 +35,9 @@ static inline int32_t ek_rounding_shift_right(int32_t x, int32_t exponent) {
 
 /* Q(x, multiplier, shift) for any x, multiplier in 0..2^31-1, shift in -31..30. */
 static inline int32_t ek_requantize(int32_t x, int32_t multiplier, int32_t shift) {
-    if (shift >= 0) {
-        return ek_doubling_high_multiply((int32_t)((uint32_t)x << shift), multiplier);
-    }
-    return ek_rounding_shift_right(ek_doubling_high_multiply(x, multiplier), -shift);
+    const int32_t left_shift = shift > 0 ? shift : 0;
+    const int32_t scaled = ek_doubling_high_multiply((int32_t)((uint32_t)x << left_shift), multiplier);
+    return shift < 0 ? ek_rounding_shift_right(scaled, -shift) : scaled;
 }
 
 /* a + b in int32 that wraps around. */
@@ -51,14 +50,6 @@ static inline int8_t ek_clamp(int32_t x, int32_t lowest, int32_t highest) {
         x = lowest;
     }
     return (int8_t)(x > highest ? highest : x);
-}
-
-/* The int8 value of output channel `channel` from its sum without bias: see ek_output_stage. */
-static inline int8_t ek_output(const ek_output_stage *stage, int32_t channel, uint32_t sum) {
-    const int32_t k = stage->per_channel ? channel : 0;
-    const int32_t biased = (int32_t)(sum + (uint32_t)stage->bias[channel]);
-    const int32_t scaled = ek_requantize(biased, stage->multiplier[k], stage->shift[k]);
-    return ek_clamp(ek_wrapping_add(scaled, stage->zero_point), stage->activation_min, stage->activation_max);
 }
 
 #endif /* EDGEKIT_REQUANTIZE_H */

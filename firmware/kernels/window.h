@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "loops.h"
+
 /* Taps begin..end-1 of a window along one axis; empty where begin equals end. */
 typedef struct ek_taps {
     int32_t begin;
@@ -17,9 +19,11 @@ typedef struct ek_taps {
  */
 static inline ek_taps ek_taps_inside(int32_t origin, int32_t dilation, int32_t taps, int32_t extent) {
     ek_taps inside = {0, taps};
+    EK_NO_UNROLL
     while (inside.begin < taps && origin + inside.begin * dilation < 0) {
         inside.begin++;
     }
+    EK_NO_UNROLL
     while (inside.end > inside.begin && origin + (inside.end - 1) * dilation >= extent) {
         inside.end--;
     }
