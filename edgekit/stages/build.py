@@ -6,15 +6,18 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgekit.boards import Board
+from edgekit.boards import Board, EngineName
 from edgekit.resources import firmware_folder
 from edgekit.stages.job import Job, run_stage, versions
 from edgekit.stages.quantize import Int8Model, obtain_model
 from edgekit.workspace import read_json, sha256_of_folder, write_atomically, write_json
+
+if TYPE_CHECKING:
+    from edgekit.codegen.memory_plan import MemoryPlan
 
 PROJECT_FOLDER = "project"
 BUILD_REPORT = "build.json"
@@ -26,7 +29,7 @@ class Firmware:
 
     image: Path
     board: Board
-    engine: str
+    engine: EngineName
     model: Int8Model
     report: dict[str, Any]
 
@@ -37,12 +40,14 @@ def build(job: Job) -> Firmware:
     Raises DoesNotFitError before any compiler runs where the model is too large for the board.
     """
     from edgekit.codegen.footprint import check_fit
+    from edgekit.codegen.memory_plan import plan_memory
     from edgekit.toolchains.build import find_toolchain
 
     board = job.board()
-    engine, _ = job.engine_of(board)
+    engine = job.engine_name(board)
     model = obtain_model(job)
-    check_fit(model.graph, board)
+    plan = plan_memory(model.graph)
+    check_fit(model.graph, plan, board)
     options = job.settings.build
     toolchain = find_toolchain(board, options.toolchain, engine)
     folder = job.workspace.board_folder(board.name)
@@ -56,28 +61,27 @@ def build(job: Job) -> Firmware:
         "firmware": sha256_of_folder(firmware_folder()),
         "versions": versions(),
     }
-    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, folder))
+    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, plan, folder))
     report = read_json(folder / BUILD_REPORT)
     return Firmware(folder / report["image"], board, engine, model, report)
 
 
-def _build(job: Job, board: Board, engine: str, model: Int8Model, folder: Path) -> Iterable[Path]:
+def _build(
+    job: Job, board: Board, engine: EngineName, model: Int8Model, plan: MemoryPlan, folder: Path
+) -> Iterable[Path]:
     from edgekit.codegen.c_model import generate_model, kernel_sources
-    from edgekit.codegen.memory_plan import plan_memory
-    from edgekit.projects.assemble import assemble
+    from edgekit.projects.assembler import assemble
     from edgekit.projects.project import write_project
     from edgekit.toolchains.build import compile_project
 
     options = job.settings.build
-    plan = plan_memory(model.graph)
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
-    project = assemble(
-        board, model.graph, model.data, generate_model(model.graph, plan), kernel_sources(model.graph)
-    )
+    generated = generate_model(model.graph, plan)
+    project = assemble(board, model.graph, model.data, generated, kernel_sources(model.graph), engine)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)
     result = compile_project(
-        project, project_folder, board, options.toolchain, optimize=options.optimize, engine=board.default_engine
+        project, project_folder, board, options.toolchain, optimize=options.optimize, engine=engine
     )
     outputs = [_keep(path, folder) for path in (result.image, result.binary) if path is not None]
     report = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import __version__
-from edgekit.boards import Board, Engine, load_board
+from edgekit.boards import Board, EngineName, load_board
 from edgekit.config import BUILT_IN_DATA, Settings
 from edgekit.errors import UnknownNameError
 from edgekit.reporting import Reporter
@@ -65,12 +65,12 @@ class Job:
         """The chosen board's profile."""
         return load_board(self.settings.build.board, self.workspace.boards_folder)
 
-    def engine_of(self, board: Board) -> tuple[str, Engine]:
-        """Name and build description of the chosen engine, or of the board's default one."""
+    def engine_name(self, board: Board) -> EngineName:
+        """The chosen engine, or the board's default one. Raises UnknownNameError where it has none such."""
         name = self.settings.build.engine or board.default_engine
         if name not in board.engines:
             raise UnknownNameError(f"engine for {board.name}", name, sorted(board.engines))
-        return name, board.engines[name]
+        return name
 
 
 def run_stage(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.boards import Board
-from edgekit.config import BUILT_IN_DATA
+from edgekit.config import BUILT_IN_DATA, override
 from edgekit.device.device import Device
-from edgekit.graph.ir import Graph
+from edgekit.errors import DeviceError, UsageError
+from edgekit.graph.ir import Graph, Tensor
 from edgekit.stages.build import Firmware, build
 from edgekit.stages.job import Job
 from edgekit.stages.quantize import Int8Model, obtain_model
 from edgekit.verification.vectors import Vectors
-from edgekit.verification.verdict import Verdict
+from edgekit.verification.verdict import Latency, Verdict
 from edgekit.workspace import write_json
 
 VERDICT = "verdict.json"
@@ -47,6 +48,8 @@ def verify(job: Job) -> Verdict:
             job.settings.verify.layer_check_inputs,
             advance,
         )
+    if firmware is not None:
+        verdict = replace(verdict, latency=_count_instructions(board, firmware, vectors))
     folder = job.workspace.prepare(job.workspace.board_folder(board.name))
     write_json(folder / VERDICT, verdict.to_json())
     job.reporter.verdict(verdict)
@@ -59,17 +62,25 @@ def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[D
     """The device at the job's port, or the emulated board running ``firmware``."""
     from edgekit.device.emulators import open_emulator
     from edgekit.device.ports import open_port
-    from edgekit.errors import DeviceError
 
     port = job.settings.verify.port
     if port is not None:
         transport = open_port(port, board.serial.baud if board.serial is not None else 115200)
     elif firmware is not None and board.emulator is not None:
-        transport = open_emulator(board, firmware.image, count_instructions=True)
+        transport = open_emulator(board, firmware.image)
     else:
         raise DeviceError(f"{board.name} is not emulated. Name its serial port with --port.")
     with Device(transport, on_log=lambda line: job.reporter.say(f"[{board.name}] {line}")) as device:
         yield device
+
+
+def _count_instructions(board: Board, firmware: Firmware, vectors: Vectors) -> Latency | None:
+    """Instructions of one inference. Counting slows an emulator down, so it is done in a run of its own."""
+    from edgekit.device.emulators import open_emulator
+    from edgekit.verification.verify import measure_latency
+
+    with Device(open_emulator(board, firmware.image, count_instructions=True)) as device:
+        return measure_latency(device, vectors.one(0))
 
 
 @dataclass(frozen=True)
@@ -81,28 +92,52 @@ class _Pictures:
 def _pictures(job: Job, model: Int8Model) -> _Pictures:
     """Labelled test pictures as model inputs; none for a user's own model without a picture folder."""
     from edgekit.data.preprocessing import quantize_pixels
+    from edgekit.data.split import stratified_sample
     from edgekit.verification.vectors import picture_vectors
 
     limit = job.settings.verify.pictures
     own_pictures = job.settings.data.source != BUILT_IN_DATA
     if limit == 0 or not (model.trained_here or own_pictures):
         return _Pictures(None, model.class_names)
-    pixels = model.graph.tensors[model.graph.inputs[0]]
-    dataset = job.dataset
-    chosen = _spread(len(dataset.test_labels), limit)
+    pixels = _picture_tensor(model.graph)
+    dataset = _with_picture_shape(job, pixels).dataset
+    _check_classes(model.graph, dataset.class_names)
+    chosen = stratified_sample(dataset.test_labels, limit, job.settings.seed)
     images = quantize_pixels(dataset.test_images[chosen], pixels.scale, pixels.zero_point)
     vectors = picture_vectors(images, [int(label) for label in dataset.test_labels[chosen]])
     return _Pictures(vectors, tuple(dataset.class_names))
 
 
-def _spread(available: int, limit: int) -> list[int]:
-    """Up to ``limit`` indices, evenly over all, so that folders sorted by class give every class."""
-    count = min(available, limit)
-    return [index * available // count for index in range(count)]
+def _picture_tensor(graph: Graph) -> Tensor:
+    """The graph's only input, which must take a square picture."""
+    tensor = graph.tensors[graph.inputs[0]]
+    if len(graph.inputs) != 1 or len(tensor.shape) != 4 or tensor.shape[1] != tensor.shape[2]:
+        raise UsageError(
+            f"{graph.name} does not read one square picture (its input is {tensor.shape}), so it cannot be "
+            "verified on a picture folder. Leave --data out: noise and structured vectors remain."
+        )
+    return tensor
+
+
+def _with_picture_shape(job: Job, pixels: Tensor) -> Job:
+    """The job, its pictures loaded at the size and with the channels that the model reads."""
+    _, size, _, channels = pixels.shape
+    if (job.settings.data.image_size, job.settings.data.channels) == (size, channels):
+        return job
+    settings = override(job.settings, {"data.image_size": size, "data.channels": channels})
+    return replace(job, settings=settings)
+
+
+def _check_classes(graph: Graph, class_names: Sequence[str]) -> None:
+    classes = graph.tensors[graph.outputs[0]].shape[-1]
+    if classes != len(class_names):
+        raise UsageError(
+            f"{graph.name} tells {classes} classes apart, the picture folder has {len(class_names)} "
+            f"({', '.join(class_names)}). Name the folder of the model's own classes with --data."
+        )
 
 
 def _vectors(job: Job, graph: Graph, pictures: _Pictures) -> Vectors:
-    from edgekit.errors import UsageError
     from edgekit.verification.vectors import concatenate, noise_vectors, structured_vectors
 
     settings = job.settings.verify
