@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import edgekit
 from edgekit.device import messages
+from edgekit.device.generator import generate_bytes
 from edgekit.device.link import MAX_BODY_BYTES, FrameDecoder, LogText, Packet, encode_frame, pack_packet
 from edgekit.device.messages import DeviceInfo, ErrorCode, Message, TensorInfo, TickUnit
 from edgekit.errors import DeviceError
@@ -203,3 +204,28 @@ def test_profile_records():
     reply = messages.ProfileReply(struct.pack("<IIQ", 1, 2, 1 << 40) * 2)
     assert reply.records() == [(1, 2, 1 << 40)] * 2
     assert len(reply.data) == 2 * messages.PROFILE_RECORD_BYTES
+
+
+def document() -> str:
+    path = firmware_folder().parent / "docs" / "protocol.md"
+    if not path.is_file():
+        pytest.skip("the documents are not beside an installed edgekit")
+    return path.read_text()
+
+
+def test_the_document_lists_every_request_and_error():
+    rows = re.findall(r"^\| (0x[0-9A-F]{2}|\d|0x100 \+ s) \| ([A-Z_]+)", document(), re.MULTILINE)
+    listed = {name: int(number.split(" ")[0], 0) for number, name in rows}
+    requests = [kind for kind in Message.__subclasses__() if not kind.__name__.endswith("Reply")]
+    expected = {screaming(kind.__name__): kind.type for kind in requests}
+    expected |= {code.name: code.value for code in ErrorCode} | {"ERROR": messages.ERROR_REPLY}
+    assert listed == expected
+
+
+def test_the_documents_example_is_what_the_codec_makes():
+    packet = Packet(messages.Hello.type, 0xFFFE, messages.Hello(0x12345678).pack())
+    for name, data in (("packet", pack_packet(packet)), ("frame", encode_frame(packet))):
+        assert f"    {name:<8} {data.hex(' ')}\n" in document()
+    for seed, start in ((0, "0e 2f ca 92 f3 e3 d6 3c"), (1, "ed 3b 65 50 eb a2 56 cc")):
+        assert generate_bytes(seed, 8).tobytes().hex(" ") == start
+        assert start in document()
