@@ -66,7 +66,7 @@ class VerifySettings(Record):
     """How many vectors of each kind; ``pictures`` is a limit (0: none). ``port`` is a pyserial URL."""
 
     pictures: int = 200
-    noise: int = 32
+    noise: int = 64
     structured: bool = True
     layer_check_inputs: int = 4
     port: str | None = None

@@ -11,36 +11,36 @@ from edgekit.errors import UsageError
 
 _TEMPLATE = """\
 # Settings of this edgekit project. Every line is optional; what is commented out shows the default.
-# seed = 0
+# seed = {d.seed}
 
 [data]
 # "shapes" is rendered and built in. For pictures of your own name a folder that holds
 # train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg (then a seeded part becomes the test set).
 source = "{source}"
-# image_size = 48        # input resolution in pixels; 96 is usual for photos
-# channels = 3           # 3 RGB, 1 grayscale
-# test_fraction = 0.2
+# image_size = {d.data.image_size}        # input resolution in pixels; 96 is usual for photos
+# channels = {d.data.channels}           # 3 RGB, 1 grayscale
+# test_fraction = {d.data.test_fraction}
 
 [model]
 # file = "model.tflite"  # an int8 model of your own, in place of training
-# architecture = "mobilenet_v1"
-# alpha = 0.25           # width multiplier
-# depth = "stem"         # "full", "shallow" (without the five 14x14x512 blocks) or "stem"
-# blocks = 6             # of depth "stem"
+# family = "{d.model.family}"
+# alpha = {d.model.alpha}           # width multiplier
+# depth = "{d.model.depth}"         # "full", "shallow" (without the five 14x14x512 blocks) or "stem"
+# blocks = {d.model.blocks}             # of depth "stem"
 
 [training]
-# epochs = 5
-# batch_size = 64
-# learning_rate = 0.005
+# epochs = {d.training.epochs}
+# batch_size = {d.training.batch_size}
+# learning_rate = {d.training.learning_rate}
 
 [build]
 board = "{board}"        # `edgekit boards` lists them
-# optimize = "speed"     # or "size"
+# optimize = "{d.build.optimize}"     # or "size"
 
 [verify]
 # port = "/dev/ttyUSB0"  # or COM7:921600, socket://host:port; emulated boards need none
-# pictures = 200
-# noise = 32
+# pictures = {d.verify.pictures}
+# noise = {d.verify.noise}
 """
 
 
@@ -51,6 +51,7 @@ board = "{board}"        # `edgekit boards` lists them
 def init(workspace: Path, board: str | None, data_source: str) -> None:
     """Write a commented edgekit.toml."""
     from edgekit.boards import load_board
+    from edgekit.config import Settings
     from edgekit.workspace import Workspace, write_atomically
 
     target = Workspace(workspace)
@@ -59,7 +60,7 @@ def init(workspace: Path, board: str | None, data_source: str) -> None:
         raise UsageError(f"{target.settings_file} exists already and is left as it is. Edit it, or remove it first.")
     workspace.mkdir(parents=True, exist_ok=True)
     target.prepare(workspace)
-    text = _TEMPLATE.format(source=_toml_text(data_source), board=_toml_text(board_name))
+    text = _TEMPLATE.format(source=_toml_text(data_source), board=_toml_text(board_name), d=Settings())
     write_atomically(target.settings_file, text)
     click.echo(f"wrote {target.settings_file}; next: edgekit run --workspace {workspace}")
 
