@@ -151,6 +151,7 @@ class Device:
         self._info: DeviceInfo | None = None
         self._statistics = LinkStatistics()
         self._looped_back = False
+        self._slowest_run_s: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -333,9 +334,20 @@ class Device:
         return self._exchange(request, reply, iter([self._timeouts.answer_s] * self._timeouts.attempts))
 
     def _ask_run(self, request: Message, reply: type[Reply], runs: int = 1) -> Reply:
-        """The answer to a request that runs the model ``runs`` times."""
+        """The answer to a request that runs the model ``runs`` times.
+
+        How long many runs may take follows from the slowest single one so far, if there was one.
+        """
         self._ensure_session()
-        return self._exchange(request, reply, self._doubling_waits(self._timeouts.run_s * runs))
+        slowest_s = self._slowest_run_s
+        total_s = (
+            self._timeouts.run_s * runs if slowest_s is None else self._timeouts.run_s + 4 * slowest_s * runs
+        )
+        start_s = time.monotonic()
+        answer = self._exchange(request, reply, self._doubling_waits(total_s))
+        if runs == 1:
+            self._slowest_run_s = max(slowest_s or 0.0, time.monotonic() - start_s)
+        return answer
 
     def _doubling_waits(self, total_s: float) -> Iterator[float]:
         wait_s = self._timeouts.answer_s

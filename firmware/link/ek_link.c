@@ -354,7 +354,7 @@ static error_code answer_invoke_generated(ek_link *link, exchange *x) {
     for (uint8_t index = 0; index < model->output_count; index++) {
         const uint8_t *output = (const uint8_t *)ek_model_output(index);
         const uint32_t size_bytes = model->outputs[index].size_bytes;
-        crc = ek_crc32(crc, output, size_bytes);
+        crc = ek_crc32(crc, output, (size_t)size_bytes);
         all_fit = all_fit && size_bytes <= room_bytes;
         if (all_fit) {
             copy_bytes(x->reply + EK_LINK_MAX_BODY_BYTES - room_bytes, output, size_bytes);

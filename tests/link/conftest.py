@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from fake_device import ProcessTransport, build_fake_device
+from link.fake_device import ProcessTransport, build_fake_device
 
 from edgekit.device.device import Device, Timeouts
 

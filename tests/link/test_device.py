@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_device import (
+from link.fake_device import (
     FIRMWARE_VERSION,
     INPUT_SHAPES,
     OP_BYTES,
@@ -27,6 +27,7 @@ from edgekit.device.messages import ErrorCode, TickUnit
 from edgekit.errors import DeviceError, NoAnswerError, RequestRefusedError, UsageError
 
 OpenDevice = Callable[..., Device]
+PATIENT = Timeouts(answer_s=5.0, start_answer_s=5.0)
 
 
 def runs_so_far(device: Device) -> int:
@@ -301,9 +302,36 @@ def test_a_restart_in_mid_session_is_noticed_and_reported(device: Device):
     assert device.status().model_status == 0, "the next request starts a new session"
 
 
+def test_a_new_session_forgets_inputs_outputs_and_the_held_tensor(fake_device_program: Path):
+    transport = ProcessTransport(fake_device_program)
+    first = Device(transport, timeouts=PATIENT)
+    read_held = messages.ReadHeld(0, 1)
+    first.run_generated(1)
+    assert refuse_code(Device(transport, timeouts=PATIENT).read_outputs) == ErrorCode.NO_OUTPUT
+    first = Device(transport, timeouts=PATIENT)
+    first.op_output(0, GeneratedInput(1))
+    second = Device(transport, timeouts=PATIENT)
+    assert refuse_code(lambda: second._ask(read_held, messages.ReadHeldReply)) == ErrorCode.NO_HELD
+    second.generate_inputs(1)
+    assert refuse_code(Device(transport, timeouts=PATIENT).invoke) == ErrorCode.NO_INPUT
+    transport.close()
+
+
+def test_a_greeting_that_is_refused_starts_no_session(fake_device_program: Path):
+    transport = ProcessTransport(fake_device_program)
+    for number, (type_, code) in enumerate(
+        [(messages.Hello.type, ErrorCode.LENGTH), (messages.Status.type, ErrorCode.NO_SESSION)]
+    ):
+        transport.write(encode_frame(Packet(type_, number, b"")))
+        (reply,) = FrameDecoder().feed(transport.read(5.0))
+        assert isinstance(reply, Packet)
+        assert messages.ErrorReply.unpack(reply.body).code == code
+    transport.close()
+
+
 def test_a_second_host_takes_over_and_the_first_is_told(fake_device_program: Path):
     transport = ProcessTransport(fake_device_program)
-    first, second = Device(transport), Device(transport)
+    first, second = Device(transport, timeouts=PATIENT), Device(transport, timeouts=PATIENT)
     first.generate_inputs(1)
     second._number = (first._number + 1000) & 0xFFFF
     assert second.status().model_status == 0
@@ -317,7 +345,7 @@ def test_a_host_that_starts_again_with_the_same_number_gets_no_old_answer(fake_d
     """The greeting carries a random nonce: no number and no earlier answer can be mistaken for it."""
     transport = ProcessTransport(fake_device_program)
     for run in range(4):
-        host = Device(transport)
+        host = Device(transport, timeouts=PATIENT)
         host._number = 41
         host.generate_inputs(run)
         host.invoke()

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fake_device import HERE, compile_c, link_sources
+from link.fake_device import HERE, compile_c, link_sources
 
 from edgekit.device import messages
 from edgekit.device.messages import ErrorCode, Message

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_device import INPUT_SHAPES, OP_BYTES, OP_TICKS, ProcessTransport, op_output, outputs, random_inputs
-from lossy_transport import Faults, LossyTransport
+from link.fake_device import (
+    INPUT_SHAPES,
+    OP_BYTES,
+    OP_TICKS,
+    ProcessTransport,
+    op_output,
+    outputs,
+    random_inputs,
+)
+from link.lossy_transport import Faults, LossyTransport
 
 from edgekit.device.device import Device, GeneratedInput, Timeouts
 from edgekit.device.generator import generate_inputs

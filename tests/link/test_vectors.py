@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_device import HERE, ProcessTransport, compile_c, link_sources
+from link.fake_device import HERE, ProcessTransport, compile_c, link_sources
 
 from edgekit.device import messages
 from edgekit.device.generator import generate_bytes
