@@ -10,7 +10,7 @@ from edgekit.errors import EdgekitError, ModelError
 from edgekit.graph.executor import execute
 from edgekit.graph.tflite import read_tflite
 
-FLIPS = 60
+FLIPS = 40
 EXTREME_WORDS = (0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
 
 

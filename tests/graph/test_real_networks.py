@@ -46,7 +46,7 @@ OPERATORS = {
 }
 PHOTOS = {
     "vww_96_int8": ("data/cats_dogs/test/*/*.jpg", 96, 30),
-    "pretrainedResnet_quant": ("data/cifar10/test/*/*.jpg", 32, 60),
+    "pretrainedResnet_quant": ("data/cifar10/test/*/*.jpg", 32, 40),
 }
 
 
