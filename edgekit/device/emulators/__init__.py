@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from edgekit.boards import Board
+from edgekit.boards import Board, Emulator
 from edgekit.device.transport import Transport
-from edgekit.errors import UsageError
+from edgekit.errors import DeviceError, ToolchainError, UsageError
+
+_NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 def open_emulator(board: Board, image: Path, *, count_instructions: bool = False) -> Transport:
     """Starts ``image`` on the emulator of ``board``.
 
-    ``count_instructions`` makes the firmware's ticks count executed instructions; see
-    :func:`instructions_per_tick`. Raises UsageError where the board has no emulator or the emulator
-    cannot count, ToolchainError where it is not installed, DeviceError where it does not start.
+    ``count_instructions`` makes the firmware's ticks mean executed instructions where the emulator can
+    count them, at some cost in speed; :func:`instructions_per_tick` says whether it can. Raises
+    UsageError where the board has no emulator, ToolchainError where it is not installed, DeviceError
+    where it does not start.
     """
-    if board.emulator is None:
-        raise UsageError(f"the board {board.name} has no emulator. Give a serial port with --port.")
-    if board.emulator.kind == "unicorn":
+    emulator = _emulator(board)
+    if not image.is_file():
+        raise DeviceError(f"there is no image {image}. Build it with `edgekit build --board {board.name}`.")
+    if emulator.kind == "unicorn":
         from edgekit.device.emulators.virtual_board import UnicornTransport
 
         return UnicornTransport(board, image, count_instructions=count_instructions)
-    raise UsageError(f"the emulator {board.emulator.kind} is not available yet.")
+    if emulator.kind == "qemu-system":
+        from edgekit.device.emulators.qemu_system import QemuSystemTransport
+
+        return QemuSystemTransport(board, image, count_instructions=count_instructions)
+    from edgekit.device.emulators.process import ProcessTransport
+
+    command = [str(image.resolve())]
+    if emulator.kind == "qemu-user":
+        command.insert(0, _qemu_user(emulator.machine, board.name))
+    return ProcessTransport(command, f"the firmware of {board.name}")
+
+
+def instructions_per_tick(board: Board, *, count_instructions: bool) -> int | None:
+    """How many instructions one tick of the firmware stands for on the emulator of ``board``.
+
+    None where its ticks mean no instructions: the emulator does not count them, or was not asked to.
+    Under ``qemu-system`` an instruction takes a nanosecond, so a tick of the board's clock is a fixed
+    number of them, and differences are exact to that number.
+    """
+    kind = _emulator(board).kind
+    if not count_instructions or kind not in {"unicorn", "qemu-system"}:
+        return None
+    return 1 if kind == "unicorn" else _NANOSECONDS_PER_SECOND // board.mcu.clock_hz
+
+
+def _emulator(board: Board) -> Emulator:
+    if board.emulator is None:
+        raise UsageError(f"the board {board.name} has no emulator. Give its serial port with --port.")
+    return board.emulator
+
+
+def _qemu_user(program: str, board: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise ToolchainError(
+            f"{program}, which runs the firmware of {board} here, is not on PATH. Install it "
+            "(Debian, Ubuntu: `apt install qemu-user`), or use the board virt-cortex-m4, which needs pip only."
+        )
+    return found

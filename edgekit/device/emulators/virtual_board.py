@@ -14,7 +14,7 @@ from typing import cast
 
 from edgekit.boards import Board
 from edgekit.device.emulators import virtual_device
-from edgekit.device.emulators.instruction_counter import InstructionCounter
+from edgekit.device.emulators.counted_execution import CountedExecution
 from edgekit.device.emulators.processor import Processor
 from edgekit.device.emulators.virtual_device import VirtualDevice
 from edgekit.errors import DeviceError, ToolchainError, UsageError
@@ -28,7 +28,6 @@ _SYSTEM_CONTROL = (0xE000_E000, 0x1000)
 _PAGE_BYTES = 0x1000
 # RAM at power-on holds anything but zeros, so that a missing initialisation shows.
 _POWER_ON_RAM = b"\xa5"
-_NOWHERE = 0xFFFF_FFFE
 _HANG_LIMIT_S = 600.0
 _CPU_MODELS = {
     "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
@@ -42,7 +41,7 @@ _CPU_MODELS = {
 class UnicornTransport:
     """A :class:`~edgekit.device.transport.Transport` to firmware that runs on the virtual board.
 
-    ``count_instructions`` makes the board's counter count every executed instruction, many times
+    ``count_instructions`` makes the board's counter count every executed instruction, several times
     slower. A program that neither sends nor waits for input for ``hang_limit_s`` of emulation is
     taken to hang. Raises ToolchainError where unicorn is not installed, DeviceError for an image that
     the board cannot hold.
@@ -62,12 +61,11 @@ class UnicornTransport:
         self._unicorn = _import_unicorn()
         self._uc = _new_processor(self._unicorn, board)
         self._flash, self._ram = _map_memory(self._unicorn, self._uc, board)
-        counter = InstructionCounter(self._uc) if count_instructions else None
         self._device = VirtualDevice(
-            _GuestMemory(self._unicorn, self._uc),
-            self._uc.emu_stop,
-            (lambda: counter.executed) if counter is not None else None,
+            _GuestMemory(self._unicorn, self._uc), self._uc.emu_stop, count_instructions
         )
+        self._pc_register = self._unicorn.arm_const.UC_ARM_REG_PC
+        self._execution = CountedExecution(self._uc, self._pc_register, self._ram, self._device)
         self._uc.mmio_map(
             virtual_device.BASE, virtual_device.SIZE_BYTES, self._on_read, None, self._on_write, None
         )
@@ -127,20 +125,18 @@ class UnicornTransport:
 
     def _run(self, limit_s: float) -> None:
         """Lets the processor run until it is paused or ``limit_s`` is over; finds out why it stopped."""
-        self._device.waits_for_input = False
         started = time.monotonic()
         try:
-            self._uc.emu_start(self._pc | 1, _NOWHERE, timeout=max(1, int(limit_s * 1e6)))
+            self._pc = self._execution.run(self._pc, limit_s)
         except (self._unicorn.UcError, ValueError) as error:
             self._end = f"the firmware faulted {self._place()}: {self._fault_detail or error}."
             return
-        self._pc = self._uc.reg_read(self._unicorn.arm_const.UC_ARM_REG_PC)
         self._busy_s += time.monotonic() - started
         if self._device.reset_due:
             self._power_on()
         elif self._device.exit_code is not None:
             self._end = f"the firmware stopped itself with code {self._device.exit_code}."
-        elif self._device.waits_for_input or self._device.to_host:
+        elif self._device.paused:
             self._busy_s = 0.0
         elif self._busy_s > self._hang_limit_s:
             self._end = (

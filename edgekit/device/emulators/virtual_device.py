@@ -35,30 +35,71 @@ class Memory(Protocol):
         """Writes ``data`` at ``address``."""
 
 
+@dataclass(frozen=True)
+class DeviceState:
+    """All that a program can change in the device, for going back in time."""
+
+    from_host: bytes
+    to_host: bytes
+    tx_busy: bool
+    registers: dict[int, int]
+    count: int | None
+
+
 @dataclass
 class VirtualDevice:
-    """Registers and buffers. ``pause`` asks the processor to stop soon; reads may then be repeated.
+    """Registers and buffers. ``stop_processor`` asks the processor to stop soon.
 
-    ``executed_instructions`` is None where nothing counts them. ``waits_for_input``, ``reset_due`` and
-    ``exit_code`` tell the emulator why the processor was paused.
+    A register that stops the processor may be read again by the same instruction when it goes on.
+    ``paused`` and what follows it say why the processor was stopped.
     """
 
     memory: Memory
-    pause: Callable[[], None]
-    executed_instructions: Callable[[], int] | None = None
+    stop_processor: Callable[[], None]
+    counts: bool
+    """Whether executed instructions are counted."""
     from_host: bytearray = field(default_factory=bytearray)
     to_host: bytearray = field(default_factory=bytearray)
+    paused: bool = False
     waits_for_input: bool = False
     reset_due: bool = False
     exit_code: int | None = None
+    count_wanted: bool = False
+    """The program is about to read its counter; it goes on after :meth:`give_count`."""
+    _count: int | None = None
     _tx_busy: bool = False
     _registers: dict[int, int] = field(default_factory=dict)
 
     def power_on(self) -> None:
         """Back to the state after power-on. Bytes on their way stay on their way."""
-        self.waits_for_input = self.reset_due = self._tx_busy = False
-        self.exit_code = None
+        self.resume()
+        self.exit_code = self._count = None
+        self._tx_busy = False
         self._registers.clear()
+
+    def resume(self) -> None:
+        """Forgets why the processor was stopped; to be called before it goes on."""
+        self.paused = self.waits_for_input = self.reset_due = self.count_wanted = False
+
+    def give_count(self, executed_instructions: int) -> None:
+        """What the program's repeated reading of the counter gives."""
+        self.count_wanted = False
+        self._count = executed_instructions
+
+    def state(self) -> DeviceState:
+        """A copy of what :meth:`restore` brings back."""
+        return DeviceState(
+            bytes(self.from_host), bytes(self.to_host), self._tx_busy, dict(self._registers), self._count
+        )
+
+    def restore(self, state: DeviceState) -> None:
+        """Back to ``state``, running."""
+        self.resume()
+        self.from_host[:] = state.from_host
+        self.to_host[:] = state.to_host
+        self._tx_busy = state.tx_busy
+        self._registers = dict(state.registers)
+        self._count = state.count
 
     def read(self, offset: int) -> int:
         """The processor reads a register; those that are not for reading are 0."""
@@ -67,11 +108,9 @@ class VirtualDevice:
         if offset == RX_COUNT:
             return self._read_rx_count()
         if offset == COUNTS:
-            return int(self.executed_instructions is not None)
+            return int(self.counts)
         if offset == COUNT_LOW:
-            count = self.executed_instructions() if self.executed_instructions is not None else 0
-            self._registers[COUNT_HIGH] = count >> 32 & 0xFFFF_FFFF
-            return count & 0xFFFF_FFFF
+            return self._read_count_low()
         return self._registers.get(COUNT_HIGH, 0) if offset == COUNT_HIGH else 0
 
     def write(self, offset: int, value: int) -> None:
@@ -81,27 +120,41 @@ class VirtualDevice:
             self._tx_busy = True
         elif offset == RESET:
             self.reset_due = True
-            self.pause()
+            self._pause()
         elif offset == STOP:
             self.exit_code = value
-            self.pause()
+            self._pause()
         else:
             self._registers[offset] = value
+
+    def _pause(self) -> None:
+        self.paused = True
+        self.stop_processor()
 
     def _read_tx_busy(self) -> int:
         # Busy exactly once: the pause lets the host take the bytes, the repeated read goes on.
         busy, self._tx_busy = self._tx_busy, False
         if busy:
-            self.pause()
+            self._pause()
         return int(busy)
 
     def _read_rx_count(self) -> int:
-        capacity = self._registers.get(RX_CAPACITY, 0)
-        data = bytes(self.from_host[:capacity])
-        self.waits_for_input = not self.from_host
+        data = bytes(self.from_host[: self._registers.get(RX_CAPACITY, 0)])
         if not data:
-            self.pause()
+            self.waits_for_input = not self.from_host
+            self._pause()
             return 0
         self.memory.store(self._registers.get(RX_ADDRESS, 0), data)
         del self.from_host[: len(data)]
         return len(data)
+
+    def _read_count_low(self) -> int:
+        if not self.counts:
+            return 0
+        if self._count is None:
+            self.count_wanted = True
+            self.stop_processor()
+            return 0
+        count, self._count = self._count, None
+        self._registers[COUNT_HIGH] = count >> 32
+        return count & 0xFFFF_FFFF

@@ -1,0 +1,108 @@
+"""A whole board emulated by ``qemu-system-arm``, its serial port a connection over loopback."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import socket
+import sys
+import time
+from pathlib import Path
+
+from edgekit.boards import Board
+from edgekit.device.emulators import guard
+from edgekit.device.emulators.child_process import ChildProcess
+from edgekit.errors import DeviceError, ToolchainError
+
+_PROGRAM = "qemu-system-arm"
+_START_TIMEOUT_S = 20.0
+_WRITE_TIMEOUT_S = 60.0
+_CHUNK_BYTES = 65536
+_POLL_S = 0.05
+# The guard must have the time to end QEMU, or QEMU would be left behind.
+_GUARD_GRACE_S = 10.0
+
+
+class QemuSystemTransport:
+    """A :class:`~edgekit.device.transport.Transport` to the serial port of an emulated machine.
+
+    QEMU connects to a port that listens on loopback before it starts, so nothing is lost and no port
+    number can be taken by somebody else in between. ``count_instructions`` makes the machine's time
+    advance by one nanosecond an instruction. Raises ToolchainError where QEMU is not installed,
+    DeviceError where it does not start.
+    """
+
+    def __init__(self, board: Board, image: Path, *, count_instructions: bool = False) -> None:
+        program = shutil.which(_PROGRAM)
+        if program is None:
+            raise ToolchainError(
+                f"{_PROGRAM}, which emulates {board.name}, is not on PATH. Install it (Debian, Ubuntu: "
+                "`apt install qemu-system-arm`), or use the board virt-cortex-m4, which needs pip only."
+            )
+        machine = board.emulator.machine if board.emulator is not None else ""
+        self._what = f"{_PROGRAM} -M {machine}"
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            command = [program, "-M", machine, "-display", "none", "-monitor", "none"]
+            command += ["-serial", f"tcp:127.0.0.1:{port},nodelay=on", "-kernel", str(image)]
+            if count_instructions:
+                command += ["-icount", "shift=0"]
+            guarded = [sys.executable, "-I", "-S", guard.__file__, *command]
+            self._child = ChildProcess(guarded, self._what, pipe_output=False, grace_s=_GUARD_GRACE_S)
+            self._link = self._accept(listener)
+        self._closed = False
+
+    def write(self, data: bytes) -> None:
+        """Sends all of ``data``. Raises DeviceError where QEMU has ended or the firmware does not read."""
+        self._refuse_closed()
+        self._link.settimeout(_WRITE_TIMEOUT_S)
+        try:
+            self._link.sendall(data)
+        except TimeoutError as error:
+            raise DeviceError(f"the firmware on {self._what} takes no input: it hangs.") from error
+        except OSError as error:
+            raise DeviceError(self._child.end_report()) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has arrived; see Transport.read."""
+        self._refuse_closed()
+        readable, _, _ = select.select([self._link], [], [], max(0.0, timeout_s))
+        if not readable:
+            return b""
+        try:
+            received = self._link.recv(_CHUNK_BYTES)
+        except OSError as error:
+            raise DeviceError(self._child.end_report()) from error
+        if not received:
+            raise DeviceError(self._child.end_report())
+        return received
+
+    def close(self) -> None:
+        """Ends QEMU."""
+        self._closed = True
+        self._link.close()
+        self._child.close()
+
+    def _accept(self, listener: socket.socket) -> socket.socket:
+        """The connection from QEMU. Ends QEMU where there is none."""
+        listener.settimeout(_POLL_S)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                link, _ = listener.accept()
+            except TimeoutError:
+                if self._child.has_ended:
+                    break
+            else:
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return link
+        ended = self._child.has_ended
+        report = (
+            self._child.end_report() if ended else f"{self._what} did not start in {_START_TIMEOUT_S:.0f} s."
+        )
+        self._child.close()
+        raise DeviceError(report)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise DeviceError(f"{self._what} was closed.")

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arm MPS2+ FPGA images with a Cortex-M3, M4 or M7 (AN385, AN386, AN500; application note DAI 0386),
+ * and QEMU's machines of these names.
+ *
+ * UART0 is the APB UART of the Cortex-M System Design Kit (technical reference manual DDI 0479, 4.3).
+ * It holds a single received byte; that is enough, because the link sends nothing unasked and the
+ * program is always here when the host may send.
+ *
+ * The counter is SysTick (Armv7-M Architecture Reference Manual, DDI 0403E, B3.3): 24 bits at the
+ * processor's clock, extended to 64 by its interrupt.
+ */
+#include "edgekit/ek_port.h"
+
+#include "ek_board.h"
+#include "ek_cortex_m.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+
+#define UART_DATA         REGISTER(0x40004000u)
+#define UART_STATE        REGISTER(0x40004004u)
+#define UART_CTRL         REGISTER(0x40004008u)
+#define UART_INTCLEAR     REGISTER(0x4000400Cu)
+#define UART_BAUDDIV      REGISTER(0x40004010u)
+#define STATE_TX_FULL     (1u << 0)
+#define STATE_RX_FULL     (1u << 1)
+#define CTRL_TX_ENABLE    (1u << 0)
+#define CTRL_RX_ENABLE    (1u << 1)
+#define CTRL_RX_INTERRUPT (1u << 3)
+#define INTCLEAR_RX       (1u << 1)
+#define BAUD_RATE         115200u
+
+/* Interrupt 0 of the MPS2 images is UART0's receive interrupt. */
+#define NVIC_ISER0 REGISTER(0xE000E100u)
+#define NVIC_ICER0 REGISTER(0xE000E180u)
+#define NVIC_ICPR0 REGISTER(0xE000E280u)
+#define UART_IRQ   (1u << 0)
+
+#define SYSTICK_CTRL    REGISTER(0xE000E010u)
+#define SYSTICK_RELOAD  REGISTER(0xE000E014u)
+#define SYSTICK_CURRENT REGISTER(0xE000E018u)
+#define SYSTICK_ENABLE  7u /* processor clock, interrupt, count */
+#define SYSTICK_BITS    24u
+#define SYSTICK_MASK    ((1u << SYSTICK_BITS) - 1u)
+#define ICSR            REGISTER(0xE000ED04u)
+#define ICSR_PENDSTSET  (1u << 26)
+#define ICSR_PENDSTCLR  (1u << 25)
+
+static volatile uint32_t systick_wraps;
+
+void SysTick_Handler(void) {
+    ++systick_wraps;
+}
+
+void ek_port_init(void) {
+    UART_BAUDDIV = EK_BOARD_CLOCK_HZ / BAUD_RATE;
+    UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
+    SYSTICK_RELOAD = SYSTICK_MASK;
+    SYSTICK_CURRENT = 0;
+    SYSTICK_CTRL = SYSTICK_ENABLE;
+}
+
+/*
+ * Sleeps until a byte is there. Interrupts are masked meanwhile: one that is pending ends the sleep
+ * (DDI 0403E, B1.5.19) but needs no handler, and the counter's is served here.
+ */
+int ek_port_read_byte(void) {
+    __asm__ volatile("cpsid i" ::: "memory");
+    NVIC_ISER0 = UART_IRQ;
+    while ((UART_STATE & STATE_RX_FULL) == 0) {
+        __asm__ volatile("wfi" ::: "memory");
+        if ((ICSR & ICSR_PENDSTSET) != 0) {
+            ++systick_wraps;
+            ICSR = ICSR_PENDSTCLR;
+        }
+    }
+    const int byte = (int)(UART_DATA & 0xFFu);
+    UART_INTCLEAR = INTCLEAR_RX;
+    NVIC_ICER0 = UART_IRQ;
+    NVIC_ICPR0 = UART_IRQ;
+    __asm__ volatile("cpsie i" ::: "memory");
+    return byte;
+}
+
+void ek_port_write(const uint8_t *data, size_t size_bytes) {
+    for (size_t i = 0; i < size_bytes; ++i) {
+        while ((UART_STATE & STATE_TX_FULL) != 0) {
+        }
+        UART_DATA = data[i];
+    }
+}
+
+void ek_port_flush(void) {
+    while ((UART_STATE & STATE_TX_FULL) != 0) {
+    }
+}
+
+ek_tick_unit ek_port_tick_unit(void) {
+    return EK_TICKS_CYCLES;
+}
+
+uint64_t ek_port_ticks(void) {
+    __asm__ volatile("cpsid i" ::: "memory");
+    uint32_t wraps = systick_wraps;
+    uint32_t current = SYSTICK_CURRENT;
+    if ((ICSR & ICSR_PENDSTSET) != 0) { /* it has wrapped, but the interrupt is masked */
+        current = SYSTICK_CURRENT;
+        ++wraps;
+    }
+    __asm__ volatile("cpsie i" ::: "memory");
+    /* It counts down, and reaching 0 is what pends the interrupt: 0 is the first tick of a period. */
+    return ((uint64_t)wraps << SYSTICK_BITS) | ((0u - current) & SYSTICK_MASK);
+}
+
+uint32_t ek_port_clock_hz(void) {
+    return EK_BOARD_CLOCK_HZ;
+}
+
+uint32_t ek_port_stack_used_bytes(void) {
+    return ek_cortex_m_stack_used_bytes();
+}
+
+const char *ek_port_board_name(void) {
+    return EK_BOARD_NAME;
+}
+
+void ek_port_reset(void) {
+    ek_cortex_m_system_reset();
+}
