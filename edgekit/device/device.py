@@ -363,18 +363,21 @@ class Device:
             hello = messages.Hello(secrets.randbits(32))
             attempts = max(1, round(timeouts.start_s / timeouts.start_answer_s))
             reply = self._exchange(hello, HelloReply, iter([timeouts.start_answer_s] * attempts))
-            self._check_hello(hello, reply)
+            self._check_hello(reply)
             self._session = reply
         return self._session
 
-    def _check_hello(self, hello: messages.Hello, reply: HelloReply) -> None:
+    def _check_hello(self, reply: HelloReply) -> None:
         if reply.version != messages.PROTOCOL_VERSION:
             raise DeviceError(
                 f"{self._name} speaks version {reply.version} of the link's protocol, this edgekit version "
                 f"{messages.PROTOCOL_VERSION}. Generate its firmware with this edgekit and flash it again."
             )
-        if reply.nonce != hello.nonce or reply.max_body_bytes < messages.MIN_MAX_BODY_BYTES:
-            raise DeviceError(f"{self._name} answered a greeting with nonsense. Its firmware is broken.")
+        if reply.max_body_bytes < messages.MIN_MAX_BODY_BYTES:
+            raise DeviceError(
+                f"{self._name} says that it takes bodies of {reply.max_body_bytes} bytes; "
+                f"{messages.MIN_MAX_BODY_BYTES} is the least allowed. Its firmware is broken."
+            )
 
     def _exchange(self, request: Message, reply: type[Reply], waits_s: Iterator[float]) -> Reply:
         """Sends ``request`` under the next number, again after each of ``waits_s``, until it is answered.
@@ -405,13 +408,19 @@ class Device:
             data = self._transport.read(left_s)
             self._count(bytes_received=len(data))
             packets = self._surface(self._decoder.feed(data))
-            current = [packet for packet in packets if packet.number == self._number]
-            answers = [packet for packet in current if packet.type in {reply.type, messages.ERROR_REPLY}]
+            answers = [packet for packet in packets if self._is_answer(packet, request, reply)]
             self._count(stale_replies=len(packets) - len(answers[:1]))
             if answers:
                 return answers[0]
-            self._looped_back |= any(packet.type == request.type for packet in current)
+            self._looped_back |= any(packet.type == request.type for packet in packets)
         return None
+
+    def _is_answer(self, packet: Packet, request: Message, reply: type[Reply]) -> bool:
+        if packet.number != self._number:
+            return False
+        if packet.type == HelloReply.type and isinstance(request, messages.Hello):
+            return HelloReply.unpack(packet.body).nonce == request.nonce
+        return packet.type in {reply.type, messages.ERROR_REPLY}
 
     def _surface(self, found: Sequence[Packet | LogText]) -> list[Packet]:
         """Hands on the text among ``found``; returns the packets."""

@@ -431,8 +431,8 @@ class Answering(Silence):
     ("version", "nonce_error", "max_body_bytes", "message"),
     [
         (2, 0, 512, "speaks version 2 of the link's protocol, this edgekit version 1"),
-        (1, 1, 512, "nonsense"),
-        (1, 0, 8, "nonsense"),
+        (1, 1, 512, "did not answer Hello"),
+        (1, 0, 63, "bodies of 63 bytes; 64 is the least"),
     ],
 )
 def test_a_greeting_is_checked(version: int, nonce_error: int, max_body_bytes: int, message: str):
