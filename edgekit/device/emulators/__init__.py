@@ -63,6 +63,6 @@ def _qemu_user(program: str, board: str) -> str:
     if found is None:
         raise ToolchainError(
             f"{program}, which runs the firmware of {board} here, is not on PATH. Install it "
-            "(Debian, Ubuntu: `apt install qemu-user`), or use the board virt-cortex-m4, which needs pip only."
+            "(Debian, Ubuntu: `apt install qemu-user`), or use the board virt-cortex-m4, for pip alone."
         )
     return found

@@ -43,20 +43,8 @@ class Processor(Protocol):
     def hook_add(self, kind: int, callback: Callable[..., object]) -> int:
         """Calls ``callback`` at events of ``kind``, ``UC_HOOK_*``."""
 
-    def context_save(self) -> object:
-        """A copy of the registers."""
-
-    def context_restore(self, context: object) -> None:
-        """Sets the registers to a copy made before."""
-
-    def emu_start(self, begin: int, until: int, timeout: int, count: int) -> None:
-        """Runs from ``begin`` (bit 0 set: Thumb) until stopped.
-
-        Stops by itself after ``timeout`` microseconds or ``count`` instructions, where these are not 0.
-        """
-
-    def ctl_flush_tb(self) -> None:
-        """Forgets all translated code."""
+    def emu_start(self, begin: int, until: int, timeout: int) -> None:
+        """Runs from ``begin`` (bit 0 set: Thumb) until stopped, or ``timeout`` microseconds are over."""
 
     def emu_stop(self) -> None:
         """Stops soon: what is being executed may be executed again when it goes on."""

@@ -14,7 +14,7 @@ from typing import cast
 
 from edgekit.boards import Board
 from edgekit.device.emulators import virtual_device
-from edgekit.device.emulators.counted_execution import CountedExecution
+from edgekit.device.emulators.instruction_counter import InstructionCounter
 from edgekit.device.emulators.processor import Processor
 from edgekit.device.emulators.virtual_device import VirtualDevice
 from edgekit.errors import DeviceError, ToolchainError, UsageError
@@ -28,6 +28,8 @@ _SYSTEM_CONTROL = (0xE000_E000, 0x1000)
 _PAGE_BYTES = 0x1000
 # RAM at power-on holds anything but zeros, so that a missing initialisation shows.
 _POWER_ON_RAM = b"\xa5"
+# Unicorn wants an address to stop at; no program gets to this one.
+_NOWHERE = 0xFFFF_FFFE
 _HANG_LIMIT_S = 600.0
 _CPU_MODELS = {
     "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
@@ -61,11 +63,13 @@ class UnicornTransport:
         self._unicorn = _import_unicorn()
         self._uc = _new_processor(self._unicorn, board)
         self._flash, self._ram = _map_memory(self._unicorn, self._uc, board)
+        self._counter = InstructionCounter(self._uc) if count_instructions else None
+        counter = self._counter
         self._device = VirtualDevice(
-            _GuestMemory(self._unicorn, self._uc), self._uc.emu_stop, count_instructions
+            _GuestMemory(self._unicorn, self._uc),
+            self._uc.emu_stop,
+            (lambda: counter.executed) if counter is not None else None,
         )
-        self._pc_register = self._unicorn.arm_const.UC_ARM_REG_PC
-        self._execution = CountedExecution(self._uc, self._pc_register, self._ram, self._device)
         self._uc.mmio_map(
             virtual_device.BASE, virtual_device.SIZE_BYTES, self._on_read, None, self._on_write, None
         )
@@ -125,12 +129,19 @@ class UnicornTransport:
 
     def _run(self, limit_s: float) -> None:
         """Lets the processor run until it is paused or ``limit_s`` is over; finds out why it stopped."""
+        arm = self._unicorn.arm_const
+        self._device.resume()
         started = time.monotonic()
         try:
-            self._pc = self._execution.run(self._pc, limit_s)
+            if self._counter is None:
+                self._uc.emu_start(self._pc | 1, _NOWHERE, max(1, int(limit_s * 1e6)))
+            else:
+                self._counter.stop_at(started + limit_s)
+                self._uc.emu_start(self._pc | 1, _NOWHERE, 0)
         except (self._unicorn.UcError, ValueError) as error:
             self._end = f"the firmware faulted {self._place()}: {self._fault_detail or error}."
             return
+        self._pc = self._uc.reg_read(arm.UC_ARM_REG_PC)
         self._busy_s += time.monotonic() - started
         if self._device.reset_due:
             self._power_on()

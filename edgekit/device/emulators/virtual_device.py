@@ -35,17 +35,6 @@ class Memory(Protocol):
         """Writes ``data`` at ``address``."""
 
 
-@dataclass(frozen=True)
-class DeviceState:
-    """All that a program can change in the device, for going back in time."""
-
-    from_host: bytes
-    to_host: bytes
-    tx_busy: bool
-    registers: dict[int, int]
-    count: int | None
-
-
 @dataclass
 class VirtualDevice:
     """Registers and buffers. ``stop_processor`` asks the processor to stop soon.
@@ -56,50 +45,27 @@ class VirtualDevice:
 
     memory: Memory
     stop_processor: Callable[[], None]
-    counts: bool
-    """Whether executed instructions are counted."""
+    executed_instructions: Callable[[], int] | None = None
+    """How many so far; None where nobody counts them."""
     from_host: bytearray = field(default_factory=bytearray)
     to_host: bytearray = field(default_factory=bytearray)
     paused: bool = False
     waits_for_input: bool = False
     reset_due: bool = False
     exit_code: int | None = None
-    count_wanted: bool = False
-    """The program is about to read its counter; it goes on after :meth:`give_count`."""
-    _count: int | None = None
     _tx_busy: bool = False
     _registers: dict[int, int] = field(default_factory=dict)
 
     def power_on(self) -> None:
         """Back to the state after power-on. Bytes on their way stay on their way."""
         self.resume()
-        self.exit_code = self._count = None
+        self.exit_code = None
         self._tx_busy = False
         self._registers.clear()
 
     def resume(self) -> None:
         """Forgets why the processor was stopped; to be called before it goes on."""
-        self.paused = self.waits_for_input = self.reset_due = self.count_wanted = False
-
-    def give_count(self, executed_instructions: int) -> None:
-        """What the program's repeated reading of the counter gives."""
-        self.count_wanted = False
-        self._count = executed_instructions
-
-    def state(self) -> DeviceState:
-        """A copy of what :meth:`restore` brings back."""
-        return DeviceState(
-            bytes(self.from_host), bytes(self.to_host), self._tx_busy, dict(self._registers), self._count
-        )
-
-    def restore(self, state: DeviceState) -> None:
-        """Back to ``state``, running."""
-        self.resume()
-        self.from_host[:] = state.from_host
-        self.to_host[:] = state.to_host
-        self._tx_busy = state.tx_busy
-        self._registers = dict(state.registers)
-        self._count = state.count
+        self.paused = self.waits_for_input = self.reset_due = False
 
     def read(self, offset: int) -> int:
         """The processor reads a register; those that are not for reading are 0."""
@@ -108,7 +74,7 @@ class VirtualDevice:
         if offset == RX_COUNT:
             return self._read_rx_count()
         if offset == COUNTS:
-            return int(self.counts)
+            return int(self.executed_instructions is not None)
         if offset == COUNT_LOW:
             return self._read_count_low()
         return self._registers.get(COUNT_HIGH, 0) if offset == COUNT_HIGH else 0
@@ -149,12 +115,6 @@ class VirtualDevice:
         return len(data)
 
     def _read_count_low(self) -> int:
-        if not self.counts:
-            return 0
-        if self._count is None:
-            self.count_wanted = True
-            self.stop_processor()
-            return 0
-        count, self._count = self._count, None
+        count = self.executed_instructions() if self.executed_instructions is not None else 0
         self._registers[COUNT_HIGH] = count >> 32
         return count & 0xFFFF_FFFF

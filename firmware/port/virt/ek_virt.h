@@ -17,8 +17,9 @@
  *   RESET       write  any value: starts over as after power-on; flash and RAM are loaded anew
  *   STOP        write  ends the emulation; the value is the program's exit code
  *   COUNTS      read   1 where the emulator counts instructions, else 0
- *   COUNT_LOW   read   low word of the number of instructions executed so far; latches COUNT_HIGH. The
- *                      difference of two reads is exact if nothing is sent or received in between
+ *   COUNT_LOW   read   low word of the number of instructions executed so far; latches COUNT_HIGH.
+ *                      Whole basic blocks are counted, so differences are exact only between reads by
+ *                      one and the same instruction: read it in a function that is not inlined
  *   COUNT_HIGH  read   high word as of the last read of COUNT_LOW
  */
 #ifndef EDGEKIT_EK_VIRT_H
