@@ -95,7 +95,8 @@ def check_layout(data: bytes) -> None:
     """Raises LayoutError unless every table and vector of the model ``data`` lies inside it."""
     if data[4:8] != IDENTIFIER:
         raise LayoutError(f"it does not carry the identifier {IDENTIFIER.decode()} of the format")
-    _Verifier(data).table(_MODEL, _Verifier(data).target(0, "the root"))
+    verifier = _Verifier(data)
+    verifier.table(_MODEL, verifier.target(0, "the root"))
 
 
 class _Verifier:

@@ -194,7 +194,7 @@ def _fully_connected(stored: StoredOp) -> Op:
         filter=weights.values.astype(np.int8, copy=False),
         bias=bias,
         input_zero_point=source.zero_point,
-        filter_zero_point=0,
+        filter_zero_point=int(weights.zero_points[0]),
         output_zero_point=output.zero_point,
         requantization=_product_requantization(stored, source, weights, weights.scales.size),
         activation_min=activation_min,
@@ -335,13 +335,17 @@ def _require_rank_4(stored: StoredOp, source: Tensor) -> None:
 
 
 def _weights(stored: StoredOp, rank: int, channel_axis: int) -> Constant:
-    """The filter: int8, symmetric, quantized as a whole or along its output channels."""
+    """The filter: int8, quantized as a whole or along its output channels.
+
+    Symmetric, because TFLM ignores a zero point; only a FULLY_CONNECTED quantized as a whole heeds it.
+    """
     weights = stored.constant(1, np.int8, "filter")
     if weights.values.ndim != rank:
         raise stored.broken(f"its filter has shape {weights.values.shape}, not {rank} dimensions")
-    if weights.zero_points.any():
-        raise stored.unsupported("a filter with a zero point other than 0")
     scales = weights.scales
+    heeded = stored.opcode == "FULLY_CONNECTED" and scales.size == weights.zero_points.size == 1
+    if weights.zero_points.any() and not (heeded and -128 <= weights.zero_points[0] <= 127):
+        raise stored.unsupported("a filter with a zero point other than 0")
     if scales.size == 0 or not np.all(np.isfinite(scales) & (scales > 0)):
         raise stored.broken("its filter has no scale, or one that is not a positive number")
     channels = weights.values.shape[channel_axis]

@@ -184,6 +184,18 @@ def test_fully_connected(generator, filter_scales, activation, with_bias):
     assert distinct_rows(assert_equal_outputs(model)) > 8
 
 
+@pytest.mark.parametrize("filter_zero_point", [-128, -3, 127])
+def test_fully_connected_with_a_filter_zero_point(generator, filter_zero_point):
+    model = build.fully_connected(
+        (1, 40),
+        int8(generator, 6, 40),
+        filter_zero_point=filter_zero_point,
+        input_quantized=Quantized(0.01, 30),
+        output_quantized=Quantized(0.2, 0),
+    )
+    assert distinct_rows(assert_equal_outputs(model)) > 8
+
+
 def test_fully_connected_multiplier_is_formed_in_double_precision(generator):
     """Multiplied in float32, as TFLM did before autumn 2026, the scales would change 9 of 800,000 bytes."""
     channels = 50_000

@@ -214,6 +214,11 @@ def test_broken_models_are_refused_with_the_reason(fault):
 UNSUPPORTED = {
     "grouped": (CONVOLUTION, tensor_edit(0, shape=[1, 6, 5, 4]), "grouped convolution"),
     "activation": (CONVOLUTION, options_edit(fusedActivationFunction=4), "fused activation number 4"),
+    "per-channel filter zero point": (
+        build.fully_connected((1, 4), np.ones((2, 4), dtype=np.int8), filter_scales=[0.1, 0.2]),
+        quantization_edit(1, zeroPoint=[0, 1]),
+        "zero point other than 0",
+    ),
     "filter zero point": (CONVOLUTION, quantization_edit(1, zeroPoint=[0, 1, 0]), "zero point other than 0"),
     "huge padding": (CONVOLUTION, options_edit(dilationHFactor=2**30), "padded input"),
     "shuffled weights": (DENSE, options_edit(weightsFormat=1), "shuffled"),

@@ -164,6 +164,7 @@ def fully_connected(
     output_shape: Sequence[int] | None = None,
     bias: NDArray[np.int32] | None = None,
     filter_scales: Sequence[float] = (0.01,),
+    filter_zero_point: int = 0,
     input_quantized: Quantized = Quantized(),
     output_quantized: Quantized = Quantized(),
     activation: str = "NONE",
@@ -173,7 +174,8 @@ def fully_connected(
     options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
     builder = ModelBuilder()
     source = builder.activation("input", input_shape, input_quantized)
-    inputs = [source, builder.constant("filter", filter_values, filter_scales)]
+    weights = builder.constant("filter", filter_values, filter_scales, zero_point=filter_zero_point)
+    inputs = [source, weights]
     if bias is not None:
         scales = [float(np.float32(input_quantized.scale) * np.float32(scale)) for scale in filter_scales]
         inputs.append(builder.constant("bias", bias, scales))
