@@ -112,15 +112,11 @@ class _Verifier:
             raise LayoutError(f"it holds more than {_MAX_TABLES:,} tables")
         offsets = self._field_offsets(table, position)
         for index, kind in enumerate(table.fields[: len(offsets)]):
-            if offsets[index] == 0 or kind is None:
-                continue
-            place = f"field {index} of a {table.name}"
-            if isinstance(kind, _Union):
-                member = kind.members.get(self._union_kind(position, offsets[index - 1]))
-                if member is None:
-                    continue
-                kind = member  # noqa: PLW2901 -- the union's kind is resolved
-            self._field(kind, position + offsets[index], place)
+            present = kind if offsets[index] else None
+            if isinstance(present, _Union):
+                present = present.members.get(self._union_kind(position, offsets[index - 1]))
+            if present is not None:
+                self._field(present, position + offsets[index], f"field {index} of a {table.name}")
 
     def target(self, position: int, place: str) -> int:
         """The position that the offset stored at ``position`` leads to."""
@@ -149,8 +145,8 @@ class _Verifier:
     def _union_kind(self, position: int, offset: int) -> int:
         return self._data[position + offset] if offset else 0
 
-    def _field(self, kind: int | _Numbers | _Tables | _Table | _Union, position: int, place: str) -> None:
-        if isinstance(kind, int | _Union):
+    def _field(self, kind: int | _Numbers | _Tables | _Table, position: int, place: str) -> None:
+        if isinstance(kind, int):
             return
         target = self.target(position, place)
         if isinstance(kind, _Table):

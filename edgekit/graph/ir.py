@@ -178,7 +178,8 @@ class Reshape(Op):
 @dataclass(frozen=True)
 class Softmax(Op):
     """Over the last axis; fixed point as in gemmlowp. ``multiplier``/``left_shift`` scale the input
-    difference to Q5.26; differences below ``diff_min`` count as zero probability.
+    difference to Q5.26; differences below ``diff_min`` count as zero probability. Where a row's
+    exponentials sum to 512 or more, every output is -128: each true value rounds to 0 of 256.
     """
 
     multiplier: int

@@ -1,6 +1,6 @@
 """From an operator as the ``.tflite`` stores it to the prepared one: what TFLM's Prepare computes.
 
-One function an operator, listed in :data:`PREPARE`. They follow TFLM's ``micro/kernels/*_common.cc``
+One function an operator, listed at the end of this module. They follow TFLM's ``micro/kernels/*_common.cc``
 and ``kernels/kernel_util.cc`` to the bit, including where a quotient is formed in float32 and where in
 double, and they refuse whatever TFLM refuses: some of its checks end the process.
 """
@@ -118,6 +118,17 @@ class StoredOp:
         if value is None:
             raise self.broken(f"input {position} is missing")
         return value
+
+
+def prepare(stored: StoredOp) -> Op:
+    """The prepared operator. Raises UnsupportedOperatorError or ModelError.
+
+    ``stored.opcode`` is one of :data:`~edgekit.graph.ir.SUPPORTED_OPCODES`.
+    """
+    counts, prepare_op = _PREPARE[stored.opcode]
+    if len(stored.inputs) not in counts:
+        raise stored.unsupported(f"with {len(stored.inputs)} inputs")
+    return prepare_op(stored)
 
 
 def _conv_2d(stored: StoredOp) -> Op:
@@ -313,20 +324,6 @@ def _softmax(stored: StoredOp) -> Op:
     return Softmax(*stored.placement, multiplier=multiplier, left_shift=left_shift, diff_min=diff_min)
 
 
-PREPARE: Mapping[str, Callable[[StoredOp], Op]] = {
-    "ADD": _add,
-    "AVERAGE_POOL_2D": _average_pool_2d,
-    "CONV_2D": _conv_2d,
-    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
-    "FULLY_CONNECTED": _fully_connected,
-    "MAX_POOL_2D": _max_pool_2d,
-    "MEAN": _mean,
-    "PAD": _pad,
-    "RESHAPE": _reshape,
-    "SOFTMAX": _softmax,
-}
-
-
 def _require_rank_4(stored: StoredOp, source: Tensor) -> None:
     if len(source.shape) != 4 or (stored.opcode != "MEAN" and len(stored.output.shape) != 4):
         raise stored.broken(
@@ -454,3 +451,18 @@ def _requantization(stored: StoredOp, reals: list[float]) -> Requantization:
 def _fixed_point(pairs: list[tuple[int, int]]) -> Requantization:
     multipliers, shifts = zip(*pairs, strict=True)
     return Requantization(np.array(multipliers, dtype=np.int32), np.array(shifts, dtype=np.int32))
+
+
+# For each operator the possible numbers of inputs, and its function.
+_PREPARE: Mapping[str, tuple[tuple[int, ...], Callable[[StoredOp], Op]]] = {
+    "ADD": ((2,), _add),
+    "AVERAGE_POOL_2D": ((1,), _average_pool_2d),
+    "CONV_2D": ((2, 3), _conv_2d),
+    "DEPTHWISE_CONV_2D": ((2, 3), _depthwise_conv_2d),
+    "FULLY_CONNECTED": ((2, 3), _fully_connected),
+    "MAX_POOL_2D": ((1,), _max_pool_2d),
+    "MEAN": ((2,), _mean),
+    "PAD": ((2,), _pad),
+    "RESHAPE": ((1, 2), _reshape),
+    "SOFTMAX": ((1,), _softmax),
+}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgekit.errors import ModelError, UnsupportedOperatorError
 from edgekit.graph.flatbuffer import LayoutError, check_layout
 from edgekit.graph.ir import SUPPORTED_OPCODES, Graph, Op, Tensor
-from edgekit.graph.operators import MAX_TENSOR_BYTES, PREPARE, Constant, StoredOp
+from edgekit.graph.operators import MAX_TENSOR_BYTES, Constant, StoredOp, prepare
 
 # A table of the generated schema, which carries no type annotations.
 _Accessor: TypeAlias = Any
@@ -198,12 +198,10 @@ class _Reader:
             raise self._broken(f"{role}, has {inputs.size} inputs and {outputs.size} outputs")
         values = tuple(self._read(tensor, f"an input of {role}") for tensor in inputs.tolist())
         self._require_int8(self._stored(int(outputs[0])), f"the output of {role}")
-        if opcode not in PREPARE:
+        if opcode not in SUPPORTED_OPCODES:
             raise _unsupported_opcode(opcode, index)
         output = self._define(int(outputs[0]), f"the output of {role}")
-        return PREPARE[opcode](
-            StoredOp(index, opcode, values, output, self._options(operator, opcode, index))
-        )
+        return prepare(StoredOp(index, opcode, values, output, self._options(operator, opcode, index)))
 
     def _opcode(self, operator: _Accessor, index: int) -> str:
         if operator.OpcodeIndex() >= self._model.OperatorCodesLength():
