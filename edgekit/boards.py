@@ -6,8 +6,11 @@ boards of their own with a ``boards/`` folder in the workspace or by naming a TO
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.records import Record, read_toml
@@ -18,8 +21,12 @@ FrameworkName = Literal["baremetal", "linux"]
 ToolchainName = Literal["zig", "gcc"]
 ProofLevel = Literal["board", "emulator", "compiled", "generated"]
 
+Size = Annotated[int, msgspec.Meta(gt=0)]
+Address = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+Frequency = Annotated[int, msgspec.Meta(ge=0)]
 
-class Mcu(Record):
+
+class Mcu(Record, frozen=True):
     """The chip. ``core`` names an entry of :data:`edgekit.toolchains.cores.CORES`.
 
     ``flash_bytes`` is None where programs lie in a file system. ``clock_hz`` is the core clock that
@@ -28,23 +35,23 @@ class Mcu(Record):
 
     name: str
     core: str
-    clock_hz: int
-    ram_bytes: int
-    flash_bytes: int | None = None
+    clock_hz: Frequency
+    ram_bytes: Size
+    flash_bytes: Size | None = None
 
 
-class MemoryMap(Record):
+class MemoryMap(Record, frozen=True):
     """Where a bare-metal image is linked: start addresses of flash (code, constants) and RAM.
 
     ``stack_bytes`` of RAM are reserved for the stack.
     """
 
-    flash_origin: int
-    ram_origin: int
-    stack_bytes: int = 4096
+    flash_origin: Address
+    ram_origin: Address
+    stack_bytes: Size = 4096
 
 
-class Engine(Record):
+class Engine(Record, frozen=True):
     """How one engine is built for the board: a project framework and its target there.
 
     ``target`` is a folder of ``firmware/port/`` for ``baremetal`` and ``linux``.
@@ -55,34 +62,34 @@ class Engine(Record):
     toolchains: tuple[ToolchainName, ...] = ()
 
 
-class Serial(Record):
+class Serial(Record, frozen=True):
     """The serial port: its speed and the USB ids ("vid:pid", hexadecimal) it is recognised by."""
 
-    baud: int = 115200
+    baud: Size = 115200
     usb_ids: tuple[str, ...] = ()
 
 
-class Emulator(Record):
+class Emulator(Record, frozen=True):
     """An emulator of the whole board. ``machine`` is the emulator's own name of it."""
 
     kind: Literal["process", "unicorn", "qemu-system", "qemu-user"]
     machine: str = ""
 
 
-class Flash(Record):
+class Flash(Record, frozen=True):
     """How an image gets onto the board."""
 
     tool: Literal["none", "emulator", "ssh"]
 
 
-class Proof(Record):
+class Proof(Record, frozen=True):
     """How the board was last proved by this project. No profile may claim more than was run."""
 
     level: ProofLevel
     by: str
 
 
-class Board(Record):
+class Board(Record, frozen=True):
     """A board profile. ``engines`` maps an engine's name to how it is built; the default is one of them."""
 
     name: str
@@ -132,6 +139,11 @@ def _check_board(board: Board, path: Path) -> None:
 
     if board.name != path.stem:
         raise UsageError(f"the board profile {path} names itself '{board.name}': name and file must agree.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", board.name):
+        raise UsageError(
+            f"the board profile {path} has the name '{board.name}': a name is made of letters, digits, "
+            "'.', '_' and '-', because folders and firmware bear it."
+        )
     if board.mcu.core not in CORES:
         raise UnknownNameError("core", board.mcu.core, sorted(CORES), f"(mcu.core in {path})")
     if board.default_engine not in board.engines:

@@ -48,10 +48,10 @@ def assemble(
     files = {
         **model_files,
         **with_headers([*firmware, LINKER_SCRIPT], recipe.include_folders, model_files),
-        "board/board.toml": board_files.board_toml(board),
+        f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
         "board/memory.ld": board_files.memory_script(board),
     }
     return documents.with_documents(
-        Project(f"{graph.name}-{board.name}", files, recipe), board, graph, "baremetal"
+        Project(f"{graph.name}-{board.name}", files, recipe), board, graph, engine
     )

@@ -11,7 +11,7 @@ from edgekit.boards import Board
 from edgekit.errors import UsageError
 
 _HEADER = """/* SPDX-License-Identifier: Apache-2.0 */
-/* Made by edgekit from the board's profile, board.toml. */
+/* Made by edgekit from the board's profile, which lies beside it. */
 #ifndef EDGEKIT_EK_BOARD_H
 #define EDGEKIT_EK_BOARD_H
 
@@ -22,7 +22,7 @@ _HEADER = """/* SPDX-License-Identifier: Apache-2.0 */
 """
 
 _MEMORY = """/* SPDX-License-Identifier: Apache-2.0 */
-/* Made by edgekit from the board's profile, board.toml. */
+/* Made by edgekit from the board's profile, which lies beside it. */
 MEMORY
 {{
     FLASH (rx) : ORIGIN = 0x{flash_origin:08x}, LENGTH = {flash_bytes}

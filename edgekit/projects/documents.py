@@ -1,4 +1,4 @@
-"""What a project holds besides firmware sources: the model, a README and a Makefile for a person."""
+"""What a project holds besides firmware sources: the model, and what a person reads and runs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgekit.boards import Board, FrameworkName
-from edgekit.projects.project import Project
+from edgekit import __version__
+from edgekit.boards import Board, EngineName, ToolchainName
+from edgekit.projects.project import Project, Recipe
+from edgekit.toolchains.cores import CORES
+from edgekit.toolchains.flags import compile_flags, image_name, library_flags, link_flags
+from edgekit.toolchains.zig import ZIG_PACKAGE
 
 if TYPE_CHECKING:
+    import jinja2
+
     from edgekit.graph.ir import Graph
+
+LINK_PORT = 7070
+"""TCP port that the generated service and the README use."""
+
+_DEPLOY = "deploy.sh"
+_SERVICE = "edgekit-link.service"
+_OPTIMIZE_VARIABLE = {"-O2": "$(OPTIMIZE)"}
 
 
 def model_files(model: bytes, generated: Mapping[str, str]) -> dict[str, bytes]:
@@ -24,6 +37,79 @@ def c_sources(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name.endswith(".c"))
 
 
-def with_documents(project: Project, board: Board, graph: Graph, framework: FrameworkName) -> Project:
-    """``project`` with the files that a person reads and runs."""
-    return replace(project, files=dict(sorted(project.files.items())))
+def with_documents(project: Project, board: Board, graph: Graph, engine: EngineName) -> Project:
+    """``project`` with README and Makefile and, for a board behind ssh, what installs it there."""
+    templates = _templates()
+    facts = _facts(project, board, graph, engine)
+    names = ["README.md", "Makefile"]
+    if board.flash.tool == "ssh":
+        names += [_DEPLOY, _SERVICE]
+    documents = {name: templates.get_template(f"{name}.j2").render(facts).encode() for name in names}
+    files = dict(sorted({**project.files, **documents}.items()))
+    return replace(project, files=files, executables=project.executables | ({_DEPLOY} & files.keys()))
+
+
+def _templates() -> jinja2.Environment:
+    import jinja2
+
+    # The texts are Markdown, make and sh, not HTML: nothing is to be escaped.
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("edgekit.projects"),
+        autoescape=False,  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> dict[str, object]:
+    recipe = project.recipe
+    toolchains = board.engines[engine].toolchains
+    script = recipe.linker_script
+    return {
+        "project": _one_line(project.name),
+        "model_name": _one_line(graph.name),
+        "board_title": _one_line(board.title),
+        "zig_package": ZIG_PACKAGE,
+        "version": __version__,
+        "board": board,
+        "engine": engine,
+        "framework": board.engines[engine].framework,
+        "graph": graph,
+        "inputs": [graph.tensors[index] for index in graph.inputs],
+        "outputs": [graph.tensors[index] for index in graph.outputs],
+        "model_bytes": len(project.files["model/model.tflite"]),
+        "model_sources": [source for source in recipe.sources if source.startswith("model/")],
+        "recipe": recipe,
+        "headers": [name for name in project.files if name.endswith(".h")],
+        "toolchains": toolchains,
+        "default_toolchain": toolchains[0],
+        "gcc": CORES[board.mcu.core].gcc or "cc",
+        "objcopy": "arm-none-eabi-objcopy",
+        "flags": {name: _make_flags(name, board, recipe) for name in ("zig", "gcc")},
+        "image": image_name(script),
+        "freestanding": script is not None,
+        "linker_inputs": f"{script} board/memory.ld" if script is not None else "",
+        "flash_origin": hex(board.memory.flash_origin) if board.memory is not None else "",
+        "link_port": LINK_PORT,
+    }
+
+
+def _one_line(text: str) -> str:
+    """``text`` without line breaks and other characters that do not print: it stands in comments."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _make_flags(toolchain: ToolchainName, board: Board, recipe: Recipe) -> dict[str, str]:
+    """The flags of edgekit's own build, the level of optimization as a variable of make."""
+    core, script = CORES[board.mcu.core], recipe.linker_script
+    defines = tuple(f"-D{define}" for define in recipe.defines)
+    groups = {
+        "compile": (*compile_flags(toolchain, core, "speed", freestanding=script is not None), *defines),
+        "link": link_flags(toolchain, core, "speed", script),
+        "libraries": library_flags(toolchain, script),
+    }
+    return {
+        name: " ".join(_OPTIMIZE_VARIABLE.get(flag, flag) for flag in flags) for name, flags in groups.items()
+    }

@@ -19,7 +19,7 @@ from edgekit.errors import DoesNotFitError, ToolchainError
 from edgekit.projects.project import Project, Recipe
 from edgekit.toolchains import elf
 from edgekit.toolchains.cores import CORES, Core
-from edgekit.toolchains.flags import Optimize, compile_flags, library_flags, link_flags
+from edgekit.toolchains.flags import Optimize, compile_flags, image_name, library_flags, link_flags
 from edgekit.toolchains.gcc import gcc_toolchain
 from edgekit.toolchains.toolchain import Toolchain
 from edgekit.toolchains.zig import zig_toolchain
@@ -164,7 +164,7 @@ def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple
 
 def _link(compilation: _Compilation, objects: Sequence[str], board: Board) -> Path:
     toolchain, script = compilation.toolchain, compilation.recipe.linker_script
-    image = compilation.folder / BUILD_FOLDER / ("firmware.elf" if compilation.freestanding else "firmware")
+    image = compilation.folder / BUILD_FOLDER / image_name(script)
     unfinished = f"{BUILD_FOLDER}/{image.name}.unfinished"
     step = _run(
         (

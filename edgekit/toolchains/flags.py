@@ -64,3 +64,8 @@ def link_flags(
 def library_flags(toolchain: ToolchainName, linker_script: str | None) -> tuple[str, ...]:
     """The flags after the objects. Zig links its own runtime library without being asked."""
     return ("-lgcc",) if toolchain == "gcc" and linker_script is not None else ()
+
+
+def image_name(linker_script: str | None) -> str:
+    """The image's file name: an ELF file for bare metal, a program elsewhere."""
+    return "firmware" if linker_script is None else "firmware.elf"

@@ -10,6 +10,9 @@ from edgekit.errors import ToolchainError
 from edgekit.toolchains.cores import Core
 from edgekit.toolchains.toolchain import Toolchain, first_line_of
 
+ZIG_PACKAGE = "ziglang==0.17.0"
+"""The pip package that edgekit[zig] installs; images are the same only with the same version."""
+
 
 def find_zig() -> Path | None:
     """The zig executable: that of the pip package ``ziglang``, else the one on PATH, else None.
