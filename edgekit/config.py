@@ -59,7 +59,7 @@ class BuildSettings(Record):
     board: str = "virt-cortex-m4"
     engine: EngineName | None = None
     toolchain: ToolchainName | None = None
-    optimize: Literal["size", "speed"] = "speed"
+    optimize: Literal["size", "speed"] = "size"
 
 
 class VerifySettings(Record):

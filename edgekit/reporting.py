@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from edgekit.verification.verdict import Difference, ElementDifference, LayerDifference, Verdict
+from edgekit.verification.verdict import Comparator, Difference, ElementDifference, LayerDifference, Verdict
 
 Advance = Callable[[int, int], None]
 
@@ -101,18 +101,17 @@ def describe_verdict(verdict: Verdict) -> list[str]:
     if verdict.stack_used_bytes:
         memory += f", stack {verdict.stack_used_bytes:,} bytes"
     lines.append(memory)
-    lines += [
-        f"compared: {other.name} {other.version} "
-        + (
-            f"cannot run this model ({other.refused})"
-            if other.refused
-            else f"differs on {other.differing_inputs} inputs (at most by {other.max_difference})"
-            if other.differing_inputs
-            else "is equal on all inputs"
-        )
-        for other in verdict.comparators
-    ]
+    lines += [_describe_comparator(comparator) for comparator in verdict.comparators]
     return lines
+
+
+def _describe_comparator(comparator: Comparator) -> str:
+    name = f"{comparator.name} {comparator.version}".rstrip()
+    if comparator.refused is not None:
+        return f"not compared: {name} ({comparator.refused})"
+    if not comparator.differing_inputs:
+        return f"compared: {name} is equal on all inputs"
+    return f"compared: {name} differs on {comparator.differing_inputs} inputs, by {comparator.max_difference} at most"
 
 
 def _describe_difference(difference: Difference) -> list[str]:

@@ -49,7 +49,8 @@ def verify(job: Job) -> Verdict:
             advance,
         )
     if firmware is not None:
-        verdict = replace(verdict, latency=_count_instructions(board, firmware, vectors))
+        latency = _emulated_latency(board, firmware, vectors, verdict.latency)
+        verdict = replace(verdict, latency=latency)
     folder = job.workspace.prepare(job.workspace.board_folder(board.name))
     write_json(folder / VERDICT, verdict.to_json())
     job.reporter.verdict(verdict)
@@ -74,13 +75,21 @@ def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[D
         yield device
 
 
-def _count_instructions(board: Board, firmware: Firmware, vectors: Vectors) -> Latency | None:
-    """Instructions of one inference. Counting slows an emulator down, so it is done in a run of its own."""
-    from edgekit.device.emulators import open_emulator
-    from edgekit.verification.verify import measure_latency
+def _emulated_latency(board: Board, firmware: Firmware, vectors: Vectors, measured: Latency | None) -> Latency | None:
+    """What one inference costs on an emulated board.
 
+    That is executed instructions where the emulator counts them, which slows it down and so has a run of
+    its own. The clock of any other emulator says nothing about the board; that of a local process does.
+    """
+    from edgekit.device.emulators import instructions_per_tick, open_emulator
+
+    per_tick = instructions_per_tick(board, count_instructions=True)
+    if per_tick is None:
+        local = board.emulator is not None and board.emulator.kind == "process"
+        return measured if local else None
     with Device(open_emulator(board, firmware.image, count_instructions=True)) as device:
-        return measure_latency(device, vectors.one(0))
+        instructions = device.run(vectors.one(0)).ticks * per_tick
+    return Latency("instructions", instructions, instructions, instructions, None)
 
 
 @dataclass(frozen=True)

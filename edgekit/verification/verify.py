@@ -107,11 +107,6 @@ def verify(
     )
 
 
-def measure_latency(device: Device, inputs: Sequence[Int8Array]) -> Latency | None:
-    """Ticks of one inference on ``inputs``, or None where the device does not count."""
-    return _latency(device.info(), [device.run(inputs).ticks])
-
-
 def _check_handshake(info: DeviceInfo, graph: Graph) -> None:
     if info.model_sha256 != graph.sha256:
         raise WrongModelError(graph.sha256, info.model_sha256)

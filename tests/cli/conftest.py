@@ -1,35 +1,10 @@
 """A workspace and a small model of the user's own, for running commands as a user does."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from graph import tflite_builder as build
-
-from edgekit.cli import main
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command printed and returned."""
-
-    exit_code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def edgekit(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Runs one command in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        exit_code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Outcome(exit_code, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture(scope="session")
