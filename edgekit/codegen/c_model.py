@@ -35,21 +35,11 @@ from edgekit.graph.ir import Graph, Op, Tensor
 CONTRACT_VERSION = 1
 """EK_CONTRACT_VERSION of the ek_model.h that the generated code implements."""
 
-KERNEL_HEADERS = (
-    "include/edgekit/ek_kernels.h",
-    "include/edgekit/ek_model.h",
-    "kernels/dot.h",
-    "kernels/lanes.h",
-    "kernels/loops.h",
-    "kernels/requantize.h",
-    "kernels/window.h",
-)
-"""Headers of firmware/ that the generated files and the kernels include; ``include`` is on their path."""
-
 _MAX_RANK = 4
 _MAX_BORDER_TENSORS = 255
 _TENSOR_INFO_BYTES = 36
 _MODEL_INFO_BYTES = 60
+_OP_OUTPUT_BYTES = 8
 _ENGINE_NAME = "aot"
 
 
@@ -87,7 +77,9 @@ def constant_bytes(graph: Graph) -> int:
     border = (*graph.inputs, *graph.outputs)
     names = {_ENGINE_NAME, graph.name, *(graph.tensors[index].name for index in border)}
     info = _MODEL_INFO_BYTES + _TENSOR_INFO_BYTES * len(border) + sum(map(string_bytes, names))
-    return arrays + params + info
+    # A lone input or output has its offset in the code.
+    offsets = sum(4 * len(tensors) for tensors in (graph.inputs, graph.outputs) if len(tensors) > 1)
+    return arrays + params + info + offsets + _OP_OUTPUT_BYTES * _op_count(graph)
 
 
 @dataclass(frozen=True)
@@ -261,9 +253,9 @@ def _params_definition(step: _Step, call: KernelCall) -> str:
 
 
 def _field(step: _Step, name: str, value: Value) -> str:
-    if isinstance(value, Struct) and value.fields[0][0]:
-        fields = (f".{field} = {_initialiser(step, inner)}" for field, inner in value.fields)
-        return f"    .{name} = {{\n{packed_rows(fields, indent=8)}\n    }},\n"
+    """One field; a struct with named fields, or an array of structs, takes lines of its own."""
+    if isinstance(value, Struct) and (value.fields[0][0] or isinstance(value.fields[0][1], Struct)):
+        return f"    .{name} = {{\n{packed_rows(_elements(step, value), indent=8)}\n    }},\n"
     return f"    .{name} = {_initialiser(step, value)},\n"
 
 
@@ -272,8 +264,13 @@ def _initialiser(step: _Step, value: Value) -> str:
         return str(value.value)
     if isinstance(value, ConstantArray):
         return step.constant_symbol(value)
-    fields = ((name, _initialiser(step, field)) for name, field in value.fields)
-    return "{" + ", ".join(f".{name} = {text}" if name else text for name, text in fields) + "}"
+    return "{" + ", ".join(_elements(step, value)) + "}"
+
+
+def _elements(step: _Step, struct: Struct) -> Iterator[str]:
+    for name, field in struct.fields:
+        text = _initialiser(step, field)
+        yield f".{name} = {text}" if name else text
 
 
 def _info(graph: Graph) -> str:

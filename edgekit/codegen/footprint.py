@@ -25,9 +25,7 @@ def check_fit(graph: Graph, plan: MemoryPlan, board: Board) -> None:
     """Raises DoesNotFitError, naming the missing bytes, where ``graph`` cannot fit ``board``."""
     ram_bytes = plan.arena_bytes + HARNESS_RAM_BYTES
     if ram_bytes > board.mcu.ram_bytes:
-        raise DoesNotFitError(
-            board.name, "RAM", ram_bytes, board.mcu.ram_bytes, _HINT.format(memory="RAM")
-        )
+        raise DoesNotFitError(board.name, "RAM", ram_bytes, board.mcu.ram_bytes, _HINT.format(memory="RAM"))
     flash_bytes = constant_bytes(graph) + HARNESS_CODE_BYTES
     if board.mcu.flash_bytes is not None and flash_bytes > board.mcu.flash_bytes:
         raise DoesNotFitError(

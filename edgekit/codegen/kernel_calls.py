@@ -39,7 +39,7 @@ PARAMS_BYTES: Mapping[str, int] = {
     "ek_conv_2d": 52,
     "ek_depthwise_conv_2d": 52,
     "ek_fully_connected": 36,
-    "ek_add": 28,
+    "ek_add": 32,
     "ek_pool_2d": 30,
     "ek_mean": 16,
     "ek_pad": 52,
