@@ -123,7 +123,8 @@ def _count_instructions(board_name: str, image: Path, inputs: tuple[object, ...]
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| model | board | build | instructions | per MAC | code B | constants B | arena B | stack B | exact | link B/s |",
+        "| model | board | build | instructions | per MAC | code B | constants B | arena B | stack B | exact "
+        "| link B/s |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
@@ -142,7 +143,9 @@ def _number(value: int | None) -> str:
 
 def main() -> None:
     """Measures every model on every board named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", type=Path, default=_SHARED / "models" / "mlperf_tiny")
     parser.add_argument("--boards", default="mps2-an386")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results.json")

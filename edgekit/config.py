@@ -19,7 +19,7 @@ from edgekit.workspace import Workspace
 BUILT_IN_DATA = "shapes"
 
 
-class DataSettings(Record):
+class DataSettings(Record, frozen=True):
     """``source`` is "shapes" (rendered, built in) or a picture folder, relative to the workspace.
 
     ``image_size`` is the input resolution ρ in pixels, ``channels`` 3 (RGB) or 1 (grayscale).
@@ -33,7 +33,7 @@ class DataSettings(Record):
     max_images: int | None = None
 
 
-class ModelSettings(Record):
+class ModelSettings(Record, frozen=True):
     """The network. ``family`` is "mobilenet_v1" or "mobilenet_v2", ``alpha`` the width multiplier;
     ``depth`` "shallow" (V1 only) leaves out the five middle blocks, "stem" keeps the first ``blocks``.
 
@@ -47,13 +47,13 @@ class ModelSettings(Record):
     blocks: int = 6
 
 
-class QuantizationSettings(Record):
+class QuantizationSettings(Record, frozen=True):
     """``calibration_images`` are drawn, seeded, from the training pictures."""
 
     calibration_images: int = 300
 
 
-class BuildSettings(Record):
+class BuildSettings(Record, frozen=True):
     """``engine`` and ``toolchain`` default to the board's own choice."""
 
     board: str = "virt-cortex-m4"
@@ -62,19 +62,33 @@ class BuildSettings(Record):
     optimize: Literal["size", "speed"] = "size"
 
 
-class VerifySettings(Record):
-    """How many vectors of each kind; ``pictures`` is a limit (0: none). ``port`` is a pyserial URL."""
+class VerifySettings(Record, frozen=True):
+    """How many vectors of each kind; ``pictures`` is a limit (0: none).
+
+    ``layer_check_inputs`` of them are also compared layer by layer.
+    """
 
     pictures: int = 200
     noise: int = 64
     structured: bool = True
     layer_check_inputs: int = 4
+
+
+class DeviceSettings(Record, frozen=True):
+    """Where a real board is: ``port`` is a pyserial URL, ``target`` an ssh login such as pi@host.
+
+    With neither, an emulated board is emulated.
+    """
+
     port: str | None = None
+    target: str | None = None
 
 
-class Settings(Record):
-    """All of ``edgekit.toml``. ``name`` names the model in the firmware; ``seed`` decides every random
-    choice of every stage."""
+class Settings(Record, frozen=True):
+    """All of ``edgekit.toml``.
+
+    ``name`` names the model in the firmware; ``seed`` decides every random choice of every stage.
+    """
 
     name: str = "model"
     seed: int = 0
@@ -84,6 +98,7 @@ class Settings(Record):
     quantization: QuantizationSettings = QuantizationSettings()
     build: BuildSettings = BuildSettings()
     verify: VerifySettings = VerifySettings()
+    device: DeviceSettings = DeviceSettings()
 
 
 def load_settings(workspace: Workspace) -> Settings:

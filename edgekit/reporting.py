@@ -77,8 +77,8 @@ def describe_verdict(verdict: Verdict) -> list[str]:
     agreeing = verdict.inputs - verdict.differing_inputs
     word = "bit-exact" if verdict.exact else "NOT bit-exact"
     lines = [
-        f"{word}: {verdict.board} ({verdict.engine}) equals {verdict.golden.name} {verdict.golden.version} on "
-        f"{agreeing} of {verdict.inputs} inputs, {verdict.distinct_outputs} distinct outputs"
+        f"{word}: {verdict.board} ({verdict.engine}) equals {verdict.golden.name} {verdict.golden.version} "
+        f"on {agreeing} of {verdict.inputs} inputs, {verdict.distinct_outputs} distinct outputs"
     ]
     if verdict.first_difference is not None:
         lines += _describe_difference(verdict.first_difference)
@@ -111,7 +111,10 @@ def _describe_comparator(comparator: Comparator) -> str:
         return f"not compared: {name} ({comparator.refused})"
     if not comparator.differing_inputs:
         return f"compared: {name} is equal on all inputs"
-    return f"compared: {name} differs on {comparator.differing_inputs} inputs, by {comparator.max_difference} at most"
+    return (
+        f"compared: {name} differs on {comparator.differing_inputs} inputs, "
+        f"by {comparator.max_difference} at most"
+    )
 
 
 def _describe_difference(difference: Difference) -> list[str]:

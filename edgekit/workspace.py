@@ -35,17 +35,21 @@ class Workspace:
 
     @property
     def settings_file(self) -> Path:
+        """Settings; may be absent."""
         return self.root / "edgekit.toml"
 
     @property
     def boards_folder(self) -> Path:
+        """The user's own board profiles; may be absent."""
         return self.root / "boards"
 
     @property
     def model_folder(self) -> Path:
+        """Artefacts of training and quantization."""
         return self.root / "out" / "model"
 
     def board_folder(self, board_name: str) -> Path:
+        """Artefacts of one board."""
         return self.root / "out" / board_name
 
     def prepare(self, folder: Path) -> Path:
@@ -91,7 +95,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {error}. Run the stage that writes it with --force.") from error
+        raise UsageError(
+            f"cannot read {path}: {error}. Run the stage that writes it with --force."
+        ) from error
 
 
 def sha256_of_file(path: Path) -> str:

@@ -38,7 +38,7 @@ class _PipelineGroup(click.Group):
 @click.group(cls=_PipelineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgekit")
 def cli() -> None:
-    """Train small, quantize once, generate firmware for any board, and prove it bit by bit.
+    r"""Train small, quantize once, generate firmware for any board, and prove it bit by bit.
 
     \b
     Exit codes: 0 done, 1 the device differs, 2 something given is not usable,

@@ -26,7 +26,11 @@ class Check:
 # (distribution, what it is for, how to get it)
 _PACKAGES = (
     ("tensorflow", "train, quantize", 'pip install "edgekit[train]"'),
-    ("tflite_micro", "golden (the arbiter)", "wheels exist for Linux on x86-64; elsewhere the NumPy executor judges"),
+    (
+        "tflite_micro",
+        "golden (the arbiter)",
+        "wheels exist for Linux on x86-64; elsewhere the NumPy executor judges",
+    ),
     ("ai-edge-litert", "reading models, comparator", 'pip install "edgekit"'),
     ("tflite-runtime", "comparator", "optional; needs numpy below 2, so an environment of its own"),
     ("ziglang", "build for every board", 'pip install "edgekit[zig]"'),
@@ -49,7 +53,12 @@ def doctor(json_output: bool) -> None:
     """Say what is installed, what is missing, and how to get it."""
     from edgekit.reporting import Reporter
 
-    checks = [_python(), *(_package(*row) for row in _PACKAGES), *(_program(*row) for row in _PROGRAMS), _ports()]
+    checks = [
+        _python(),
+        *(_package(*row) for row in _PACKAGES),
+        *(_program(*row) for row in _PROGRAMS),
+        _ports(),
+    ]
     if json_output:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
         return

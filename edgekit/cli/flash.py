@@ -12,6 +12,7 @@ from edgekit.cli.options import (
     board_option,
     build_options,
     data_options,
+    device_options,
     force_option,
     model_option,
     training_options,
@@ -26,12 +27,17 @@ from edgekit.cli.options import (
 @build_options
 @data_options
 @training_options
-@click.option("--target", metavar="USER@HOST", help="Where an ssh board is, such as pi@raspberrypi.local.")
-@click.option("--listen", type=click.IntRange(0, 65535), metavar="PORT", help="Serve an emulated board on this loopback port until Ctrl-C.")
+@device_options
+@click.option(
+    "--listen",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve an emulated board on this loopback port (0: a free one) until Ctrl-C.",
+)
 @force_option
-def flash(workspace: Path, force: bool, target: str | None, listen: int | None, **options: Any) -> None:
+def flash(workspace: Path, force: bool, listen: int | None, **options: Any) -> None:
     """Put the firmware onto the board, or start the emulator of an emulated one."""
     from edgekit.stages.flash import flash as run_flash
 
     job = open_job(workspace, force=["build"] if force else [], **options)
-    run_flash(job, target, listen)
+    run_flash(job, listen)

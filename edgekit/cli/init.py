@@ -37,8 +37,11 @@ source = "{source}"
 board = "{board}"        # `edgekit boards` lists them
 # optimize = "{d.build.optimize}"     # or "size"
 
-[verify]
+[device]
 # port = "/dev/ttyUSB0"  # or COM7:921600, socket://host:port; emulated boards need none
+# target = "pi@raspberrypi.local"  # a Linux board behind ssh
+
+[verify]
 # pictures = {d.verify.pictures}
 # noise = {d.verify.noise}
 """
@@ -57,7 +60,9 @@ def init(workspace: Path, board: str | None, data_source: str) -> None:
     target = Workspace(workspace)
     board_name = load_board(board or "virt-cortex-m4", target.boards_folder).name
     if target.settings_file.exists():
-        raise UsageError(f"{target.settings_file} exists already and is left as it is. Edit it, or remove it first.")
+        raise UsageError(
+            f"{target.settings_file} exists already and is left as it is. Edit it, or remove it first."
+        )
     workspace.mkdir(parents=True, exist_ok=True)
     target.prepare(workspace)
     text = _TEMPLATE.format(source=_toml_text(data_source), board=_toml_text(board_name), d=Settings())

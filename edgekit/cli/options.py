@@ -13,6 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def workspace_option(command: Command) -> Command:
+    """Which workspace."""
     return click.option(
         "-w",
         "--workspace",
@@ -24,20 +25,24 @@ def workspace_option(command: Command) -> Command:
 
 
 def json_option(command: Command) -> Command:
+    """For scripts."""
     return click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")(command)
 
 
 def force_option(command: Command) -> Command:
+    """Run although up to date."""
     return click.option("--force", is_flag=True, help="Run the stage even when nothing changed.")(command)
 
 
 def board_option(command: Command) -> Command:
-    return click.option(
-        "-b", "--board", metavar="NAME", help="Board name, or a board profile's .toml file."
-    )(command)
+    """Which board."""
+    return click.option("-b", "--board", metavar="NAME", help="Board name, or a board profile's .toml file.")(
+        command
+    )
 
 
 def model_option(command: Command) -> Command:
+    """A model of the user's own."""
     return click.option(
         "-m",
         "--model",
@@ -49,6 +54,7 @@ def model_option(command: Command) -> Command:
 
 
 def data_options(command: Command) -> Command:
+    """Which pictures, and how the network sees them."""
     return _stack(
         command,
         click.option(
@@ -62,6 +68,7 @@ def data_options(command: Command) -> Command:
 
 
 def training_options(command: Command) -> Command:
+    """Which network, trained how."""
     return _stack(
         command,
         click.option("--family", type=click.Choice(["mobilenet_v1", "mobilenet_v2"]), help="Network family."),
@@ -75,6 +82,7 @@ def training_options(command: Command) -> Command:
 
 
 def build_options(command: Command) -> Command:
+    """How the firmware is made."""
     return _stack(
         command,
         click.option("--engine", type=click.Choice(["aot", "tflm"])),
@@ -83,13 +91,26 @@ def build_options(command: Command) -> Command:
     )
 
 
-def verify_options(command: Command) -> Command:
+def device_options(command: Command) -> Command:
+    """Where a real board is."""
     return _stack(
         command,
-        click.option("-p", "--port", metavar="URL", help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port."),
+        click.option(
+            "-p", "--port", metavar="URL", help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port."
+        ),
+        click.option("--target", metavar="USER@HOST", help="A Linux board behind ssh."),
+    )
+
+
+def verify_options(command: Command) -> Command:
+    """Which vectors."""
+    return _stack(
+        command,
         click.option("--pictures", type=click.IntRange(0), help="At most this many test pictures."),
         click.option("--noise", type=click.IntRange(0), help="Noise vectors."),
-        click.option("--structured/--no-structured", default=None, help="Corner vectors, ramps, checkerboards."),
+        click.option(
+            "--structured/--no-structured", default=None, help="Corner vectors, ramps, checkerboards."
+        ),
     )
 
 
@@ -115,7 +136,8 @@ SETTING_OF_OPTION = {
     "engine": "build.engine",
     "toolchain": "build.toolchain",
     "optimize": "build.optimize",
-    "port": "verify.port",
+    "port": "device.port",
+    "target": "device.target",
     "pictures": "verify.pictures",
     "noise": "verify.noise",
     "structured": "verify.structured",

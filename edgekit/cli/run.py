@@ -13,6 +13,7 @@ from edgekit.cli.options import (
     board_option,
     build_options,
     data_options,
+    device_options,
     force_option,
     json_option,
     model_option,
@@ -31,6 +32,7 @@ from edgekit.errors import EXIT_DIFFERS
 @training_options
 @build_options
 @verify_options
+@device_options
 @force_option
 @json_option
 def run(workspace: Path, force: bool, json_output: bool, **options: Any) -> int:

@@ -13,6 +13,7 @@ from edgekit.cli.options import (
     board_option,
     build_options,
     data_options,
+    device_options,
     json_option,
     model_option,
     training_options,
@@ -27,6 +28,7 @@ from edgekit.errors import EXIT_DIFFERS
 @board_option
 @model_option
 @verify_options
+@device_options
 @build_options
 @data_options
 @training_options

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Job:
     """One command's work: where, with which settings, shown to whom. ``force`` names the stages to run
-    even when nothing changed."""
+    even when nothing changed.
+    """
 
     workspace: Workspace
     settings: Settings

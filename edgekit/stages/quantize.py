@@ -22,7 +22,8 @@ QUANTIZATION_REPORT = "quantization.json"
 @dataclass(frozen=True)
 class Int8Model:
     """A full-int8 model: the file's bytes and what they mean. ``class_names`` is empty for a model of
-    the user's own; ``trained_here`` says which it is."""
+    the user's own; ``trained_here`` says which it is.
+    """
 
     data: bytes
     graph: Graph
@@ -41,7 +42,9 @@ def obtain_model(job: Job) -> Int8Model:
     except OSError as error:
         raise UsageError(f"cannot read the model {path}: {error.strerror}.") from error
     name = job.settings.name if own is None else path.stem
-    names = tuple(read_json(job.workspace.model_folder / TRAINING_REPORT)["class_names"]) if own is None else ()
+    names = (
+        tuple(read_json(job.workspace.model_folder / TRAINING_REPORT)["class_names"]) if own is None else ()
+    )
     return Int8Model(data, read_tflite(data, name), names, own is None)
 
 

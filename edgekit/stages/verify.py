@@ -22,7 +22,7 @@ VERDICT = "verdict.json"
 
 
 def verify(job: Job) -> Verdict:
-    """The verdict on the board at the job's port, or on the emulated board where no port is given.
+    """The verdict on the board that the job's settings name, or on its emulation where they name none.
 
     Raises DeviceError where the board is neither emulated nor at a port.
     """
@@ -31,13 +31,15 @@ def verify(job: Job) -> Verdict:
     from edgekit.verification.verify import verify as judge
 
     board = job.board()
-    port = job.settings.verify.port
-    firmware = build(job) if port is None else None
+    at = job.settings.device
+    firmware = build(job) if at.port is None and at.target is None else None
     model = firmware.model if firmware is not None else obtain_model(job)
     pictures = _pictures(job, model)
     vectors = _vectors(job, model.graph, pictures)
     golden = open_golden(model.data, model.graph)
-    job.reporter.heading(f"verifying {board.name} against {golden.name} {golden.version} on {len(vectors)} inputs")
+    job.reporter.heading(
+        f"verifying {board.name} against {golden.name} {golden.version} on {len(vectors)} inputs"
+    )
     reference = compute_reference(model.graph, golden, open_comparators(model.data), vectors)
     with open_device(job, board, firmware) as device, job.reporter.progress("on the device") as advance:
         verdict = judge(
@@ -60,13 +62,16 @@ def verify(job: Job) -> Verdict:
 
 @contextmanager
 def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[Device]:
-    """The device at the job's port, or the emulated board running ``firmware``."""
+    """The device at the job's port or ssh target, or the emulated board running ``firmware``."""
     from edgekit.device.emulators import open_emulator
-    from edgekit.device.ports import open_port
+    from edgekit.device.ports import DEFAULT_BAUD, open_port
+    from edgekit.flashing import open_ssh_device, parse_target
 
-    port = job.settings.verify.port
-    if port is not None:
-        transport = open_port(port, board.serial.baud if board.serial is not None else 115200)
+    at = job.settings.device
+    if at.port is not None:
+        transport = open_port(at.port, board.serial.baud if board.serial is not None else DEFAULT_BAUD)
+    elif at.target is not None:
+        transport = open_ssh_device(board, parse_target(at.target))
     elif firmware is not None and board.emulator is not None:
         transport = open_emulator(board, firmware.image)
     else:
@@ -75,7 +80,9 @@ def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[D
         yield device
 
 
-def _emulated_latency(board: Board, firmware: Firmware, vectors: Vectors, measured: Latency | None) -> Latency | None:
+def _emulated_latency(
+    board: Board, firmware: Firmware, vectors: Vectors, measured: Latency | None
+) -> Latency | None:
     """What one inference costs on an emulated board.
 
     That is executed instructions where the emulator counts them, which slows it down and so has a run of

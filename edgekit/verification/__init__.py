@@ -1,0 +1,1 @@
+"""Proving a device: vectors, comparison, verdict, accuracy."""

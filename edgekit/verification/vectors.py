@@ -7,10 +7,11 @@ and pictures come first wherever there are any.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.graph.ir import Graph, Int8Array, Tensor
 
@@ -45,7 +46,9 @@ def concatenate(parts: Sequence[Vectors]) -> Vectors:
     )
 
 
-def picture_vectors(pictures: Int8Array, labels: Sequence[int], names: Sequence[str] | None = None) -> Vectors:
+def picture_vectors(
+    pictures: Int8Array, labels: Sequence[int], names: Sequence[str] | None = None
+) -> Vectors:
     """Quantized pictures (N, H, W, C) for the only input of a graph, with their classes."""
     origins = names or [f"picture {index}" for index in range(len(pictures))]
     return Vectors((pictures,), tuple(origins), tuple(int(label) for label in labels))
@@ -65,7 +68,7 @@ def noise_vectors(graph: Graph, count: int, seed: int) -> Vectors:
 
 def structured_vectors(graph: Graph) -> Vectors:
     """The corners of the int8 range, ramps, checkerboards and single impulses."""
-    patterns = {
+    patterns: Mapping[str, Callable[[NDArray[np.int64], Tensor], NDArray[np.int64]]] = {
         "all -128": lambda index, tensor: np.full_like(index, -128),
         "all 127": lambda index, tensor: np.full_like(index, 127),
         "all zero point": lambda index, tensor: np.full_like(index, tensor.zero_point),
@@ -96,13 +99,13 @@ def _input_tensors(graph: Graph) -> list[Tensor]:
     return [graph.tensors[index] for index in graph.inputs]
 
 
-def _stack(values: Sequence[np.ndarray], tensor: Tensor) -> Int8Array:
+def _stack(values: Sequence[NDArray[np.int64]], tensor: Tensor) -> Int8Array:
     if not values:
         return np.empty((0, *tensor.shape[1:]), dtype=np.int8)
     return np.stack(values).astype(np.int8)
 
 
-def _noise(generator: np.random.Generator, tensor: Tensor, grain: int) -> np.ndarray:
+def _noise(generator: np.random.Generator, tensor: Tensor, grain: int) -> NDArray[np.int64]:
     """Uniform int8 noise of one input, constant over blocks of ``grain`` along all axes but the last."""
     shape = tensor.shape[1:]
     coarse = [-(-size // grain) if axis < len(shape) - 1 else size for axis, size in enumerate(shape)]

@@ -63,6 +63,7 @@ class Accuracy:
 
     @property
     def device(self) -> float:
+        """Fraction of the pictures that the device recognised."""
         return self.device_correct / self.pictures
 
 
@@ -88,7 +89,8 @@ class InterpreterIdentity:
 @dataclass(frozen=True)
 class Comparator:
     """Another interpreter against the golden, to explain outputs seen on a PC. ``refused``: why it
-    could not run the model, or None."""
+    could not run the model, or None.
+    """
 
     name: str
     version: str
@@ -100,7 +102,8 @@ class Comparator:
 @dataclass(frozen=True)
 class Verdict:
     """The whole result. ``exact`` is true only when every byte of every output, and every layer digest
-    that was taken, equals the golden's."""
+    that was taken, equals the golden's.
+    """
 
     exact: bool
     inputs: int

@@ -43,7 +43,10 @@ class Reference:
 
 
 def compute_reference(
-    graph: Graph, golden: Interpreter, comparators: Sequence[Interpreter | RefusedInterpreter], vectors: Vectors
+    graph: Graph,
+    golden: Interpreter,
+    comparators: Sequence[Interpreter | RefusedInterpreter],
+    vectors: Vectors,
 ) -> Reference:
     """Outputs of the golden on all vectors, agreed to by the NumPy executor, with the comparators beside.
 
@@ -123,9 +126,7 @@ def _check_handshake(info: DeviceInfo, graph: Graph) -> None:
             )
 
 
-def _run_all(
-    device: Device, vectors: Vectors, progress: Progress
-) -> tuple[tuple[Int8Array, ...], list[int]]:
+def _run_all(device: Device, vectors: Vectors, progress: Progress) -> tuple[tuple[Int8Array, ...], list[int]]:
     outputs: list[Sequence[Int8Array]] = []
     ticks: list[int] = []
     for index in range(len(vectors)):
@@ -248,8 +249,8 @@ def _warnings(distinct: int, inputs: int, layer_check: LayerCheck | None) -> tup
     warnings = []
     if distinct < min(FEW_DISTINCT_OUTPUTS, inputs):
         layers = (
-            f" The digests of {layer_check.operators} layers on {layer_check.inputs} inputs were compared too."
-            if layer_check is not None and layer_check.operators
+            f" The digests of {layer_check.operators} layers on {layer_check.inputs} inputs agree, though."
+            if layer_check is not None and layer_check.operators and layer_check.first_difference is None
             else ""
         )
         warnings.append(

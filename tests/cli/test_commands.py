@@ -26,8 +26,21 @@ def python(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
 def test_help_lists_the_stages_in_order(edgekit):
     outcome = edgekit("--help")
     assert outcome.exit_code == 0
-    commands = [line.split()[0] for line in outcome.out.partition("Commands:")[2].splitlines() if line.strip()]
-    assert commands == "init train quantize build flash verify run demo boards doctor".split()
+    commands = [
+        line.split()[0] for line in outcome.out.partition("Commands:")[2].splitlines() if line.strip()
+    ]
+    assert commands == [
+        "init",
+        "train",
+        "quantize",
+        "build",
+        "flash",
+        "verify",
+        "run",
+        "demo",
+        "boards",
+        "doctor",
+    ]
 
 
 @pytest.mark.parametrize("module", ["numpy", "tensorflow", "rich", "serial", "unicorn", "ai_edge_litert"])
@@ -63,7 +76,7 @@ def test_the_project_file_that_init_writes_shows_the_real_defaults(edgekit, work
     project = Workspace(workspace)
     assert load_settings(project) == override(Settings(), {"build.board": "mps2-an386"})
     lines = [line.removeprefix("# ") for line in project.settings_file.read_text().splitlines()]
-    not_defaults = ("file =", "port =")
+    not_defaults = ("file =", "port =", "target =")
     shown = [line for line in lines if " = " in line or line.startswith("[")]
     project.settings_file.write_text(
         "\n".join(line for line in shown if not line.startswith(not_defaults)).replace("mps2-an386", "host")
@@ -194,7 +207,18 @@ def test_nothing_to_verify_with(edgekit, workspace, small_model):
 @pytest.mark.slow
 def test_ctrl_c_during_training_keeps_the_best_weights(tmp_path):
     pytest.importorskip("tensorflow", reason="training needs tensorflow: pip install 'edgekit[train]'")
-    command = [sys.executable, "-m", "edgekit", "train", "-w", str(tmp_path), "--image-size", "16", "--epochs", "500"]
+    command = [
+        sys.executable,
+        "-m",
+        "edgekit",
+        "train",
+        "-w",
+        str(tmp_path),
+        "--image-size",
+        "16",
+        "--epochs",
+        "500",
+    ]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -209,7 +233,9 @@ def test_ctrl_c_during_training_keeps_the_best_weights(tmp_path):
     assert "training was interrupted. The best weights so far" in error
     report = json.loads((tmp_path / "out" / "model" / "training.json").read_text())
     assert report["interrupted"]
-    finished = python("-m", "edgekit", "quantize", "-w", tmp_path, "--image-size", 16, "--epochs", 500, "--json")
+    finished = python(
+        "-m", "edgekit", "quantize", "-w", tmp_path, "--image-size", 16, "--epochs", 500, "--json"
+    )
     assert finished.returncode == 0, finished.stderr
     assert "train: up to date" in finished.stderr
     assert json.loads(finished.stdout)["int8_accuracy"] > 0.1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -128,7 +129,45 @@ def test_nothing_is_built_twice(edgekit, tmp_path, small_model):
     assert "build: up to date" not in first.out
     assert "build: up to date" in edgekit("build", "-w", tmp_path, "-m", small_model).out
     assert "build: up to date" not in edgekit("build", "-w", tmp_path, "-m", small_model, "--force").out
-    assert "build: up to date" not in edgekit("build", "-w", tmp_path, "-m", small_model, "--optimize", "speed").out
+    assert (
+        "build: up to date"
+        not in edgekit("build", "-w", tmp_path, "-m", small_model, "--optimize", "speed").out
+    )
+
+
+@pytest.fixture
+def served_board(tmp_path, small_model):
+    """The small model on the virtual board behind a TCP port, as `edgekit flash --listen` serves it."""
+    command = ["flash", "-w", tmp_path, "-m", small_model, "--listen", 0]
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgekit", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        urls = (re.search(r"socket://127\.0\.0\.1:\d+", line) for line in process.stdout)
+        yield next(match.group() for match in urls if match is not None)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_a_board_at_a_port_is_verified(verify, small_model, served_board):
+    exit_code, verdict = verify(small_model, "virt-cortex-m4", "-p", served_board)
+    assert exit_code == 0
+    assert verdict["exact"]
+    assert verdict["inputs"] == 76
+
+
+def test_a_board_that_runs_another_model_is_refused(edgekit, tmp_path, small_model, served_board):
+    generator = np.random.default_rng(1)
+    other = tmp_path / "other.tflite"
+    filters = generator.integers(-127, 128, (8, 3, 3, 3), dtype=np.int8)
+    other.write_bytes(build.convolution("CONV_2D", (1, 8, 8, 3), filters, strides=(2, 2)))
+    outcome = edgekit("verify", "-w", tmp_path, "-m", other, "-p", served_board)
+    assert outcome.exit_code == 3
+    assert "the device runs model" in outcome.err
+    assert "Flash the firmware built from this model" in outcome.err
 
 
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")

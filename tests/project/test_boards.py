@@ -32,7 +32,7 @@ def test_unknown_board_names_the_nearest():
 
 
 def test_unknown_board_unlike_any_lists_all():
-    with pytest.raises(UnknownNameError, match="Known: .*host.*mps2-an386"):
+    with pytest.raises(UnknownNameError, match=r"Known: .*host.*mps2-an386"):
         load_board("zzzzzz")
 
 

@@ -58,7 +58,8 @@ class ExecutorDevice:
     def info(self) -> DeviceInfo:
         def describe(indices):
             return tuple(
-                TensorInfo(t.name, t.shape, t.size_bytes, t.scale, t.zero_point) for t in (self.graph.tensors[i] for i in indices)
+                TensorInfo(t.name, t.shape, t.size_bytes, t.scale, t.zero_point)
+                for t in (self.graph.tensors[i] for i in indices)
             )
 
         return DeviceInfo(
@@ -123,7 +124,11 @@ def test_an_equal_device_is_exact(graph, reference):
     assert verdict.distinct_outputs > 8
     assert verdict.layer_check.operators == 3
     assert verdict.warnings == ()
-    assert (verdict.latency.median, verdict.latency.unit, verdict.latency.milliseconds) == (10, "cycles", 10.0)
+    assert (verdict.latency.median, verdict.latency.unit, verdict.latency.milliseconds) == (
+        10,
+        "cycles",
+        10.0,
+    )
 
 
 @pytest.mark.parametrize("op_index", [1, 2])
@@ -152,7 +157,9 @@ def test_a_fault_that_never_reaches_the_output_is_still_found(graph, reference):
 
 def test_another_model_is_refused_before_any_vector(graph, reference):
     device = ExecutorDevice(graph, sha256="cd" * 32)
-    with pytest.raises(WrongModelError, match="runs model cdcdcdcdcdcd…, but the model to verify is abababababab"):
+    with pytest.raises(
+        WrongModelError, match="runs model cdcdcdcdcdcd…, but the model to verify is abababababab"
+    ):
         verify(device, graph, reference)
     assert device.runs == 0
 
@@ -166,9 +173,7 @@ def test_a_device_that_computes_differently_each_time_is_named(graph, reference)
 
 def test_few_distinct_outputs_are_said(graph):
     vectors = noise_vectors(graph, 40, seed=3)
-    constant = dataclasses.replace(
-        vectors, inputs=tuple(np.zeros_like(values) for values in vectors.inputs)
-    )
+    constant = dataclasses.replace(vectors, inputs=tuple(np.zeros_like(values) for values in vectors.inputs))
     reference = compute_reference(graph, NumpyInterpreter(graph), [], constant)
     verdict = verify(ExecutorDevice(graph), graph, reference)
     assert verdict.distinct_outputs == 1
