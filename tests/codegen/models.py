@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,16 +114,20 @@ def renamed(graph: Graph, names: list[str]) -> Graph:
     return replace(graph, name=names[0], tensors=tensors)
 
 
-def two_branches() -> Graph:
-    """Two inputs and two outputs, one of them a RESHAPE of an input."""
-    shapes: list[tuple[int, ...]] = [(1, 4), (1, 2, 2), (1, 4), (2, 2)]
-    tensors = {index: Tensor(index, f"tensor_{index}", shape, 0.5, 0) for index, shape in enumerate(shapes)}
-    multiplier, left_shift, diff_min = arithmetic.softmax_input_scaling(1.0, 0.5)
-    ops = (
-        Softmax(0, (0,), 2, multiplier=multiplier, left_shift=left_shift, diff_min=diff_min),
-        Reshape(1, (1,), 3),
+def two_branches(softmax_ops: int = 1) -> Graph:
+    """Two inputs and two outputs: a chain of SOFTMAX on one, a RESHAPE of the other."""
+    shapes = {0: (1, 4), 1: (1, 2, 2), 2: (1, 4), 3: (2, 2)} | dict.fromkeys(
+        range(4, 3 + softmax_ops), (1, 4)
     )
-    return Graph("two branches", "ab" * 32, tensors, ops, inputs=(0, 1), outputs=(2, 3))
+    tensors = {index: Tensor(index, f"tensor_{index}", shape, 0.5, 0) for index, shape in shapes.items()}
+    multiplier, left_shift, diff_min = arithmetic.softmax_input_scaling(1.0, 0.5)
+    chain = [0, *range(4, 3 + softmax_ops), 2]
+    ops: list[Op] = [
+        Softmax(number, (source,), target, multiplier=multiplier, left_shift=left_shift, diff_min=diff_min)
+        for number, (source, target) in enumerate(pairwise(chain))
+    ]
+    ops.append(Reshape(softmax_ops, (1,), 3))
+    return Graph("two branches", "ab" * 32, tensors, tuple(ops), inputs=(0, 1), outputs=(2, 3))
 
 
 def _weights(shape: tuple[int, ...]) -> Any:

@@ -199,11 +199,10 @@ def test_object_for_cortex_m4_needs_no_library(compiler: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
 def test_constant_bytes_with_several_inputs_and_outputs(compiler: str, tmp_path: Path) -> None:
-    """Without optimisation, which folds the tables of a model of two operators into the code."""
-    graph = two_branches()
-    flags = ("-O0", "-fno-sanitize=undefined")
-    objects = _cortex_m4_objects(graph, compiler, tmp_path, flags, kernels=False)
-    assert sum(map(_constants_in, objects)) == constant_bytes(graph)
+    """Exact but for the two tables of offsets, which a compiler may share or fold into the code."""
+    graph = two_branches(softmax_ops=12)
+    objects = _cortex_m4_objects(graph, compiler, tmp_path, ("-Os",), kernels=False)
+    assert 0 <= constant_bytes(graph) - sum(map(_constants_in, objects)) <= 16
 
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
