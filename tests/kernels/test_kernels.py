@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kernels.cases import Case, all_cases
-from kernels.compiling import KERNELS, compile_object, compile_program, host_compiler, run
+from kernels.compiling import (
+    INCLUDE,
+    KERNELS,
+    compile_object,
+    compile_program,
+    cortex_m4_compiler,
+    host_compiler,
+    run,
+)
 
 from edgekit.codegen.kernel_calls import ConstantArray, Integer, Value, kernel_call
 from edgekit.graph.executor import execute
@@ -106,6 +114,18 @@ def test_planted_fault_is_noticed(
     program = tmp_path / "driver"
     run([host_compiler(), *map(str, {**objects, kernel: faulty}.values()), "-o", str(program)])
     assert run_cases(program, CASES) != expected
+
+
+@pytest.mark.parametrize("optimize", ["-Os", "-O2"])
+@pytest.mark.parametrize("kernel", sorted(path.name for path in KERNELS.glob("*.c")))
+def test_stack_is_what_the_header_promises(kernel: str, optimize: str, tmp_path: Path) -> None:
+    """All frames of a kernel's file together: no function calls itself, so no call needs more."""
+    flags = ("-std=c11", "-ffreestanding", "-fstack-usage", optimize, f"-I{INCLUDE}")
+    target = tmp_path / "kernel.o"
+    run([*cortex_m4_compiler("gcc"), *flags, "-c", str(KERNELS / kernel), "-o", str(target)])
+    frames = [line.split("\t") for line in target.with_suffix(".su").read_text().splitlines()]
+    assert all(kind == "static" for _, _, kind in frames)
+    assert sum(int(size) for _, size, _ in frames) <= 512
 
 
 def run_cases(program: Path, cases: dict[str, Case]) -> dict[str, bytes]:

@@ -12,7 +12,7 @@
  *                C channels lies at (y * W + x) * C + c.
  *   Values       int8, real = scale * (q - zero_point). Zero points and clamps are in -128..127.
  *   Memory       The caller owns it. Activations need no alignment; constants are aligned to their type.
- *                Nothing is allocated; the stack of a call is below 256 bytes on a 32-bit core.
+ *                Nothing is allocated; a call takes at most 512 bytes of stack on a 32-bit core.
  *   Overlap      The output must not overlap an input.
  *   Parameters   Never NULL, never changed, and not checked: the generator made them consistent. Every
  *                dimension is at least 1, every tensor smaller than 2^31 bytes.
