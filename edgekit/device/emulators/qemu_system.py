@@ -61,7 +61,7 @@ class QemuSystemTransport:
         except TimeoutError as error:
             raise DeviceError(f"the firmware on {self._what} takes no input: it hangs.") from error
         except OSError as error:
-            raise DeviceError(self._child.end_report()) from error
+            raise DeviceError(self._end_report()) from error
 
     def read(self, timeout_s: float) -> bytes:
         """What has arrived; see Transport.read."""
@@ -72,9 +72,9 @@ class QemuSystemTransport:
         try:
             received = self._link.recv(_CHUNK_BYTES)
         except OSError as error:
-            raise DeviceError(self._child.end_report()) from error
+            raise DeviceError(self._end_report()) from error
         if not received:
-            raise DeviceError(self._child.end_report())
+            raise DeviceError(self._end_report())
         return received
 
     def close(self) -> None:
@@ -102,6 +102,15 @@ class QemuSystemTransport:
         )
         self._child.close()
         raise DeviceError(report)
+
+    def _end_report(self) -> str:
+        report = self._child.end_report()
+        if "Lockup: can't escalate" in report:
+            return (
+                f"the firmware on {self._what} was stopped by a processor fault. "
+                "The last line of text that it sent says where."
+            )
+        return report
 
     def _refuse_closed(self) -> None:
         if self._closed:
