@@ -288,8 +288,8 @@ class _Loop:
         self.history.append(metrics)
         # Of equally good epochs the later counts: it has seen more and the learning rate is lower.
         if best is None or (metrics.validation_accuracy or 0.0) >= (best.validation_accuracy or 0.0):
-            self.best_epoch = metrics.epoch
             self._best_weights = self._model.get_weights()
+            self.best_epoch = metrics.epoch
         self._report(metrics.epoch, self._steps, metrics.loss, metrics.accuracy, metrics.validation_accuracy)
 
     def _is_stuck(self) -> bool:
