@@ -67,7 +67,7 @@ def tiny_graph() -> Graph:
         inputs=(0,),
         output=1,
         filter=np.arange(12, dtype=np.int8).reshape(3, 4),
-        bias=np.array([10, -20, 30], dtype=np.int32),
+        bias=np.array([80, -160, 240], dtype=np.int32),
         input_zero_point=0,
         filter_zero_point=0,
         output_zero_point=-3,

@@ -18,7 +18,8 @@ typedef struct ek_posix_options {
     uint32_t baud;       /* its speed */
     const char *address; /* IPv4 address to listen on, or NULL */
     uint16_t port;       /* TCP port to listen on; 0 takes a free one and names it on standard error */
-    int client;          /* file descriptor of a client that ek_port_reset handed over, or -1 */
+    int listener;        /* listening socket that ek_port_reset handed over, or -1 */
+    int client;          /* connected socket that it handed over, or -1 */
     char **argv;         /* main's argument vector, with which ek_port_reset starts the program again */
 } ek_posix_options;
 

@@ -13,7 +13,7 @@
 
 static EK_ALIGNED(16) uint8_t arena[EK_MODEL_ARENA_BYTES];
 static ek_link serial_link;
-static ek_posix_options options = {NULL, 115200, NULL, 0, -1, NULL};
+static ek_posix_options options = {NULL, 115200, NULL, 0, -1, -1, NULL};
 static char address[64];
 
 static const char usage[] =
@@ -55,11 +55,12 @@ static int parse_option(const char *name, const char *value) {
             return -1;
         }
         options.baud = (uint32_t)number;
-    } else if (strcmp(name, "--client") == 0) { /* set by ek_port_reset, not by people */
+    } else if (strcmp(name, "--listener") == 0 || strcmp(name, "--client") == 0) {
+        /* set by ek_port_reset, not by people */
         if (parse_number(value, 1024, &number) != 0) {
             return -1;
         }
-        options.client = (int)number;
+        *(name[2] == 'l' ? &options.listener : &options.client) = (int)number;
     } else if (strcmp(name, "--listen") != 0 || parse_listen(value) != 0) {
         return -1;
     }

@@ -106,14 +106,12 @@ static int open_listener(void) {
         return -1;
     }
     listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (listener < 0 || fcntl(listener, F_SETFD, FD_CLOEXEC) != 0 ||
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+    if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(listener, (const struct sockaddr *)&endpoint, sizeof endpoint) != 0 ||
         listen(listener, 1) != 0 || getsockname(listener, (struct sockaddr *)&endpoint, &size_bytes) != 0) {
         return failed("cannot listen");
     }
     fprintf(stderr, "edgekit: listening on %s:%u\n", options->address, (unsigned)ntohs(endpoint.sin_port));
-    input = output = options->client;
     return 0;
 }
 
@@ -141,7 +139,9 @@ int ek_posix_open(const ek_posix_options *chosen) {
         return open_serial();
     }
     if (options->address != NULL) {
-        return open_listener();
+        input = output = options->client;
+        listener = options->listener;
+        return listener < 0 ? open_listener() : 0;
     }
     /* On a terminal, line editing would eat the frames' bytes. */
     return isatty(input) ? make_raw(input, 115200) : 0;
@@ -225,22 +225,28 @@ const char *ek_port_board_name(void) {
     return EK_BOARD_NAME;
 }
 
-/* Starts the program again in the same process; a TCP client stays connected. */
+/*
+ * Starts the program again in the same process. Listening socket and client stay open: the client
+ * notices the restart by the link's session, not by a lost connection.
+ */
 void ek_port_reset(void) {
-    char client[16];
+    char sockets[2][16];
     char *arguments[16];
     size_t count = 0;
-    for (char **argument = options->argv; *argument != NULL && count < 12; ++argument) {
-        if (strcmp(*argument, "--client") == 0 && argument[1] != NULL) {
-            ++argument; /* that of an earlier reset */
+    for (char **argument = options->argv; *argument != NULL && count < 8; ++argument) {
+        if (strcmp(*argument, "--listener") == 0 || strcmp(*argument, "--client") == 0) {
+            ++argument; /* those of an earlier reset */
         } else {
             arguments[count++] = *argument;
         }
     }
     if (listener >= 0) {
-        (void)snprintf(client, sizeof client, "%d", input);
+        (void)snprintf(sockets[0], sizeof sockets[0], "%d", listener);
+        (void)snprintf(sockets[1], sizeof sockets[1], "%d", input);
+        arguments[count++] = "--listener";
+        arguments[count++] = sockets[0];
         arguments[count++] = "--client";
-        arguments[count++] = client;
+        arguments[count++] = sockets[1];
     }
     arguments[count] = NULL;
     (void)execvp(arguments[0], arguments);

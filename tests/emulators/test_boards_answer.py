@@ -1,0 +1,184 @@
+"""The whole firmware on every shipped board: built, started, greeted, run, restarted."""
+
+import os
+import pty
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+from probe_firmware import ANSWER_TIMEOUT_S, require_program, require_toolchain, tiny_graph, tiny_project
+
+from edgekit.boards import load_board
+from edgekit.device.device import Device
+from edgekit.device.emulators import open_emulator
+from edgekit.device.messages import TickUnit
+from edgekit.device.ports import open_port
+from edgekit.errors import DeviceError, ToolchainError
+from edgekit.projects.project import write_project
+from edgekit.toolchains.build import compile_project
+
+MACHINES = [
+    pytest.param("virt-cortex-m4", "zig", None, TickUnit.NONE),
+    pytest.param("virt-cortex-m4", "gcc", None, TickUnit.NONE),
+    pytest.param("mps2-an386", "zig", "qemu-system-arm", TickUnit.CYCLES),
+    pytest.param("mps2-an386", "gcc", "qemu-system-arm", TickUnit.CYCLES),
+    pytest.param("host", "zig", None, TickUnit.NANOSECONDS),
+    pytest.param("host", "gcc", None, TickUnit.NANOSECONDS),
+    # Zig compiles its C library for aarch64 first, which takes a minute, once.
+    pytest.param("rpi4", "zig", "qemu-aarch64", TickUnit.NANOSECONDS, marks=pytest.mark.slow),
+]
+
+INPUT = np.array([[1, -2, 3, -4]], dtype=np.int8)
+
+
+def build(board, toolchain, folder):
+    require_toolchain(toolchain, board)
+    project = tiny_project(board)
+    write_project(project, folder)
+    return compile_project(project, folder, board, toolchain).image
+
+
+@pytest.fixture(scope="module")
+def host_image(tmp_path_factory):
+    return build(load_board("host"), "gcc", tmp_path_factory.mktemp("host"))
+
+
+def expected_output() -> np.ndarray:
+    """The layer of tiny_graph in plain arithmetic: the sums are multiples of 8, its factor is 1/8."""
+    layer = tiny_graph().ops[0]
+    return (layer.filter.astype(int) @ INPUT[0].astype(int) + layer.bias) // 8 + layer.output_zero_point
+
+
+@pytest.mark.parametrize(("board_name", "toolchain", "program", "unit"), MACHINES)
+def test_board_answers_runs_and_names_its_model(tmp_path, board_name, toolchain, program, unit):
+    if program is not None:
+        require_program(program)
+    board = load_board(board_name)
+    image = build(board, toolchain, tmp_path)
+    with Device(open_emulator(board, image)) as device:
+        info = device.info()
+        assert info.board == board.name
+        assert info.model_sha256 == tiny_graph().sha256
+        assert info.tick_unit == unit
+        device.write_inputs([INPUT])
+        device.invoke()
+        assert device.read_outputs()[0].tolist() == [expected_output().tolist()]
+        assert (device.status().stack_used_bytes > 0) == (board_name != "host" and board_name != "rpi4")
+        if board_name != "rpi4":  # qemu-aarch64 cannot start an aarch64 program from within one
+            device.reset()
+            assert device.info().board == board.name
+
+
+def test_dead_process_is_an_error_with_what_it_said(host_image):
+    transport = open_emulator(load_board("host"), host_image)
+    os.kill(transport._child.pid, signal.SIGSEGV)
+    with pytest.raises(DeviceError, match="the firmware of host was ended by signal 11"):
+        transport.read(ANSWER_TIMEOUT_S)
+    with pytest.raises(DeviceError, match="was ended by signal 11"):
+        transport.write(bytes(8))
+    transport.close()
+    with pytest.raises(DeviceError, match="was closed"):
+        transport.read(0.1)
+
+
+def test_image_that_cannot_run_here_is_an_error(tmp_path):
+    image = tmp_path / "firmware"
+    image.write_bytes(b"\x7fELF, but of nothing")
+    image.chmod(0o755)
+    with pytest.raises(DeviceError, match="could not be started"):
+        open_emulator(load_board("host"), image)
+
+
+def test_missing_qemu_user_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    image = tmp_path / "firmware"
+    image.touch()
+    with pytest.raises(ToolchainError, match="qemu-aarch64.*apt install qemu-user.*virt-cortex-m4"):
+        open_emulator(load_board("rpi4"), image)
+
+
+@pytest.fixture
+def started(host_image):
+    """Starts the program with options; ended with the test."""
+    processes = []
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [host_image, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_program_serves_one_tcp_client_after_the_other_and_survives_a_reset(started):
+    process = started("--listen", "0")
+    line = process.stderr.readline().decode()
+    assert line.startswith("edgekit: listening on 127.0.0.1:")
+    port = line.strip().rpartition(":")[2]
+    for _ in range(2):
+        with Device(open_port(f"socket://127.0.0.1:{port}")) as device:
+            assert device.info().board == "host"
+            device.reset()
+            assert device.info().board == "host"
+    assert process.poll() is None
+
+
+def test_program_serves_a_serial_line(started):
+    terminal, line = pty.openpty()
+    try:
+        started("--serial", os.ttyname(line), "--baud", "230400")
+        with Device(_Terminal(terminal)) as device:
+            assert device.echo(bytes(range(64))) == bytes(range(64))
+            device.reset()
+            assert device.info().board == "host"
+    finally:
+        os.close(line)
+        os.close(terminal)
+
+
+class _Terminal:
+    """The other end of a pseudo-terminal as a transport."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> None:
+        os.write(self._descriptor, data)
+
+    def read(self, timeout_s: float) -> bytes:
+        import select
+
+        ready, _, _ = select.select([self._descriptor], [], [], timeout_s)
+        return os.read(self._descriptor, 4096) if ready else b""
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "said"),
+    [
+        (["--help"], 0, "usage:"),
+        (["--baud"], 2, "usage:"),
+        (["--baud", "fast"], 2, "usage:"),
+        (["--baud", "-1"], 2, "usage:"),
+        (["--listen", "70000"], 2, "usage:"),
+        (["--listen", "127.0.0.1:"], 2, "usage:"),
+        (["--listen", "1:2:3"], 1, "not an IPv4 address"),
+        (["--serial", "/dev/null"], 1, "not a serial line"),
+        (["--serial", "/nonexistent"], 1, "No such file"),
+        (["--serial", "/dev/null", "--listen", "1"], 2, "usage:"),
+        (["--unknown", "1"], 2, "usage:"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_command_line_mistakes_are_told(started, options, exit_code, said):
+    process = started(*options)
+    out, err = process.communicate(timeout=ANSWER_TIMEOUT_S)
+    assert (process.returncode, said in (out + err).decode()) == (exit_code, True)
