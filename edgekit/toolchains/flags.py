@@ -45,7 +45,8 @@ def link_flags(
 ) -> tuple[str, ...]:
     """The flags for linking, before the objects. Zig compiles its runtime library with them, too.
 
-    A hosted program is stripped: zig's C library carries the path of the folder it was first built in.
+    Debug information of the toolchain's libraries is left out: zig's holds the path of the folder that
+    they were first built in. A program of an operating system needs no symbols either.
     """
     common = (
         *machine_flags(toolchain, core),
@@ -57,7 +58,12 @@ def link_flags(
     if linker_script is None:
         is_static = core.zig_target is not None and core.zig_target.endswith("-musl")
         return (*common, "-Wl,--strip-all", *(("-static",) if is_static else ()))
-    freestanding = (f"-Wl,-T,{linker_script}", "-Wl,--entry=Reset_Handler", "-Wl,-z,max-page-size=4")
+    freestanding = (
+        "-Wl,--strip-debug",
+        f"-Wl,-T,{linker_script}",
+        "-Wl,--entry=Reset_Handler",
+        "-Wl,-z,max-page-size=4",
+    )
     return (*common, *freestanding, *(("-nostdlib",) if toolchain == "gcc" else ()))
 
 

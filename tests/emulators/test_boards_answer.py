@@ -64,7 +64,7 @@ def test_board_answers_runs_and_names_its_model(tmp_path, board_name, toolchain,
         device.write_inputs([INPUT])
         device.invoke()
         assert device.read_outputs()[0].tolist() == [expected_output().tolist()]
-        assert (device.status().stack_used_bytes > 0) == (board_name != "host" and board_name != "rpi4")
+        assert (device.status().stack_used_bytes > 0) == (board_name not in {"host", "rpi4"})
         if board_name != "rpi4":  # qemu-aarch64 cannot start an aarch64 program from within one
             device.reset()
             assert device.info().board == board.name
@@ -94,7 +94,7 @@ def test_missing_qemu_user_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     image = tmp_path / "firmware"
     image.touch()
-    with pytest.raises(ToolchainError, match="qemu-aarch64.*apt install qemu-user.*virt-cortex-m4"):
+    with pytest.raises(ToolchainError, match=r"qemu-aarch64.*apt install qemu-user.*virt-cortex-m4"):
         open_emulator(load_board("rpi4"), image)
 
 

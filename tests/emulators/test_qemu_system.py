@@ -62,7 +62,7 @@ def wait_until(condition) -> None:
 
 def test_missing_qemu_names_the_package_and_another_board(image, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ToolchainError, match="apt install qemu-system-arm.*virt-cortex-m4"):
+    with pytest.raises(ToolchainError, match=r"apt install qemu-system-arm.*virt-cortex-m4"):
         open_emulator(BOARD, image)
 
 
@@ -91,9 +91,8 @@ def test_killed_qemu_is_an_error_at_read_and_write(image):
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(DeviceError, match="ended with exit code 137"):
         transport.read(ANSWER_TIMEOUT_S)
-    with pytest.raises(DeviceError):
-        for _ in range(100):
-            transport.write(bytes(4096))
+    with pytest.raises(DeviceError, match="ended with exit code 137"):
+        transport.write(bytes(1 << 22))
     transport.close()
 
 

@@ -95,7 +95,7 @@ class UnicornTransport:
             if device.waits_for_input and not device.from_host:
                 time.sleep(left_s)
                 break
-            self._run(left_s)
+            self._run(min(left_s, self._hang_limit_s))
         received = bytes(device.to_host)
         device.to_host.clear()
         return received
@@ -149,7 +149,7 @@ class UnicornTransport:
             self._end = f"the firmware stopped itself with code {self._device.exit_code}."
         elif self._device.paused:
             self._busy_s = 0.0
-        elif self._busy_s > self._hang_limit_s:
+        elif self._busy_s >= self._hang_limit_s:
             self._end = (
                 f"the firmware hangs: it ran for {self._busy_s:.0f} s without sending or waiting for "
                 f"input, and is {self._place()}."
