@@ -106,7 +106,13 @@ def open_ssh_device(board: Board, target: SshTarget) -> Transport:
 
 def serve(transport: Transport, port: int, say: Callable[[str], None]) -> None:
     """Serves ``transport`` on loopback, one client at a time, until interrupted or the device fails."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise DeviceError(
+            f"cannot serve the link on port {port}: {error.strerror}. Choose another with --listen, or 0."
+        ) from error
+    with listener:
         say(f"serving the link on socket://127.0.0.1:{listener.getsockname()[1]}; end with Ctrl-C")
         while True:
             client, _ = listener.accept()

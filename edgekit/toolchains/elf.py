@@ -15,7 +15,6 @@ from elftools.elf.sections import Section, SymbolTableSection
 
 from edgekit.errors import ToolchainError
 
-_ERASED_FLASH = b"\xff"
 # A linker script may place a stray section anywhere in 4 GB; no flash here is larger than this.
 _LARGEST_FLASH_BYTES = 64 << 20
 
@@ -116,7 +115,7 @@ def read_segments(path: Path) -> tuple[ElfSegment, ...]:
 
 
 def flash_image(path: Path) -> bytes:
-    """The raw bytes to program, from the lowest load address on; gaps read as erased flash (0xFF)."""
+    """The raw bytes to program, from the lowest load address on; gaps are zeros, as objcopy has it."""
     segments = read_segments(path)
     if not segments:
         raise ToolchainError(f"{path} holds nothing to load into flash.")
@@ -126,7 +125,7 @@ def flash_image(path: Path) -> bytes:
         raise ToolchainError(
             f"{path} spreads over {end - start:,} bytes of addresses; check its linker script."
         )
-    image = bytearray(_ERASED_FLASH * (end - start))
+    image = bytearray(end - start)
     for segment in segments:
         offset = segment.address - start
         image[offset : offset + len(segment.data)] = segment.data

@@ -149,7 +149,7 @@ def test_raw_image_is_what_objcopy_makes(tmp_path, built):
     require_program("arm-none-eabi-objcopy")
     ours = built.binary.read_bytes()
     theirs = tmp_path / "objcopy.bin"
-    command = ["arm-none-eabi-objcopy", "--output-target=binary", "--gap-fill=0xff", built.image, theirs]
+    command = ["arm-none-eabi-objcopy", "--output-target=binary", built.image, theirs]
     subprocess.run(command, check=True)
     assert ours == theirs.read_bytes()
     assert len(ours) == built.flash_bytes
