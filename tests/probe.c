@@ -40,7 +40,7 @@ static void echo(uint32_t count) {
 
 /* Two instructions an iteration. */
 static void spin(uint32_t iterations) {
-    __asm__ volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(iterations) : : "cc");
+    __asm__ volatile(".syntax unified\n 1: subs %0, %0, #1\n bne 1b" : "+l"(iterations) : : "cc");
 }
 
 static void time_loop(uint32_t iterations) {

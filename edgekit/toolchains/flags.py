@@ -45,8 +45,8 @@ def link_flags(
 ) -> tuple[str, ...]:
     """The flags for linking, before the objects. Zig compiles its runtime library with them, too.
 
-    Debug information of the toolchain's libraries is left out: zig's holds the path of the folder that
-    they were first built in. A program of an operating system needs no symbols either.
+    A program of an operating system is stripped: the debug information of zig's C library holds the
+    path of the folder that it was first built in. Bare metal keeps its symbols, for sizes and faults.
     """
     common = (
         *machine_flags(toolchain, core),
@@ -59,7 +59,6 @@ def link_flags(
         is_static = core.zig_target is not None and core.zig_target.endswith("-musl")
         return (*common, "-Wl,--strip-all", *(("-static",) if is_static else ()))
     freestanding = (
-        "-Wl,--strip-debug",
         f"-Wl,-T,{linker_script}",
         "-Wl,--entry=Reset_Handler",
         "-Wl,-z,max-page-size=4",

@@ -4,7 +4,9 @@ import re
 import sys
 import time
 
+import msgspec
 import pytest
+from probe_firmware import Probe, probe_project, require_toolchain
 
 from edgekit.boards import load_board
 from edgekit.device.emulators import open_emulator, virtual_device
@@ -12,7 +14,9 @@ from edgekit.device.emulators.instruction_counter import thumb_instruction_count
 from edgekit.device.emulators.virtual_board import UnicornTransport
 from edgekit.device.emulators.virtual_device import VirtualDevice
 from edgekit.errors import DeviceError, ToolchainError, UsageError
+from edgekit.projects.project import write_project
 from edgekit.resources import firmware_folder
+from edgekit.toolchains.build import compile_project
 
 BOARD = load_board("virt-cortex-m4")
 TOOLCHAIN = "zig"
@@ -128,8 +132,6 @@ def test_closed_board_says_so(image):
 
 
 def test_image_of_another_board_is_refused(image, tmp_path):
-    import msgspec
-
     elsewhere = msgspec.structs.replace(BOARD.memory, flash_origin=0x0800_0000)
     with pytest.raises(DeviceError, match="built for another board"):
         open_emulator(msgspec.structs.replace(BOARD, memory=elsewhere), image)
@@ -151,10 +153,39 @@ def test_missing_unicorn_is_named(image, monkeypatch):
 
 
 def test_unknown_processor_and_board_without_emulator_are_usage_errors(image):
-    import msgspec
-
     other = msgspec.structs.replace(BOARD.emulator, machine="cortex-m99")
     with pytest.raises(UsageError, match="cortex-m99"):
         open_emulator(msgspec.structs.replace(BOARD, emulator=other), image)
     with pytest.raises(UsageError, match="no emulator"):
         open_emulator(msgspec.structs.replace(BOARD, emulator=None), image)
+
+
+# Zig compiles its runtime library for each core first, which takes ten seconds, once.
+@pytest.mark.parametrize("toolchain", [pytest.param("zig", marks=pytest.mark.slow), "gcc"])
+@pytest.mark.parametrize(
+    ("core", "machine"),
+    [
+        ("cortex-m0plus", "cortex-m0"),
+        ("cortex-m3", "cortex-m3"),
+        ("cortex-m4", "cortex-m4"),
+        ("cortex-m7f", "cortex-m7"),
+        ("cortex-m33f", "cortex-m33"),
+    ],
+)
+def test_start_up_suits_every_cortex_m(tmp_path, core, machine, toolchain):
+    board = msgspec.structs.replace(
+        BOARD,
+        mcu=msgspec.structs.replace(BOARD.mcu, core=core),
+        emulator=msgspec.structs.replace(BOARD.emulator, machine=machine),
+    )
+    require_toolchain(toolchain, board)
+    project = probe_project(board)
+    write_project(project, tmp_path)
+    probe = Probe(open_emulator(board, compile_project(project, tmp_path, board, toolchain).image))
+    probe.command("M")
+    assert (probe.number(), probe.number()) == (0x12345678, 0)
+    probe.command("F")
+    assert probe.number() == 1000
+    probe.command("K", 1024)
+    assert 1024 < probe.number() < 2048
+    assert probe.echo(bytes(range(256))) == bytes(range(256))
