@@ -56,17 +56,17 @@ def probe_project(board: Board) -> Project:
     return Project("probe", files, Recipe(("probe.c", *ports), includes, (), script))
 
 
-def tiny_graph() -> Graph:
-    """One fully connected layer, 4 to 3, with weights from 0 up."""
+def tiny_graph(inputs: int = 4) -> Graph:
+    """One fully connected layer, ``inputs`` to 3, with weights from 0 up."""
     tensors = {
-        0: Tensor(0, "input", (1, 4), 0.5, 0),
+        0: Tensor(0, "input", (1, inputs), 0.5, 0),
         1: Tensor(1, "output", (1, 3), 0.25, -3),
     }
     layer = FullyConnected(
         index=0,
         inputs=(0,),
         output=1,
-        filter=np.arange(12, dtype=np.int8).reshape(3, 4),
+        filter=(np.arange(3 * inputs) % 128).astype(np.int8).reshape(3, inputs),
         bias=np.array([80, -160, 240], dtype=np.int32),
         input_zero_point=0,
         filter_zero_point=0,

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from probe_firmware import ANSWER_TIMEOUT_S, require_program, require_toolchain, tiny_graph, tiny_project
 
-from edgekit.boards import load_board
+from edgekit.boards import load_board, read_board
 from edgekit.device.device import Device
-from edgekit.device.emulators import open_emulator
+from edgekit.device.emulators import instructions_per_tick, open_emulator
 from edgekit.device.messages import TickUnit
 from edgekit.device.ports import open_port
 from edgekit.errors import DeviceError, ToolchainError
 from edgekit.projects.project import write_project
+from edgekit.resources import boards_folder
 from edgekit.toolchains.build import compile_project
 
 MACHINES = [
@@ -32,9 +33,9 @@ MACHINES = [
 INPUT = np.array([[1, -2, 3, -4]], dtype=np.int8)
 
 
-def build(board, toolchain, folder):
+def build(board, toolchain, folder, graph=None):
     require_toolchain(toolchain, board)
-    project = tiny_project(board)
+    project = tiny_project(board, graph)
     write_project(project, folder)
     return compile_project(project, folder, board, toolchain).image
 
@@ -68,6 +69,36 @@ def test_board_answers_runs_and_names_its_model(tmp_path, board_name, toolchain,
         if board_name != "rpi4":  # qemu-aarch64 cannot start an aarch64 program from within one
             device.reset()
             assert device.info().board == board.name
+
+
+def test_both_emulators_count_the_same_instructions(tmp_path):
+    require_program("qemu-system-arm")
+
+    def instructions(board_name: str) -> int:
+        board = load_board(board_name)
+        image = build(board, "gcc", tmp_path / board_name, tiny_graph(inputs=20_000))
+        with Device(open_emulator(board, image, count_instructions=True)) as device:
+            device.generate_inputs(1)
+            return device.invoke().ticks * instructions_per_tick(board, count_instructions=True)
+
+    virtual, qemu = instructions("virt-cortex-m4"), instructions("mps2-an386")
+    assert virtual > 50_000
+    # QEMU's clock has ticks of 40, and reading it takes a dozen instructions more.
+    assert -40 <= qemu - virtual <= 60
+
+
+@pytest.mark.parametrize(("machine", "core"), [("mps2-an385", "cortex-m3"), ("mps2-an500", "cortex-m7f")])
+def test_adding_a_board_is_adding_a_file(tmp_path, machine, core):
+    require_program("qemu-system-arm")
+    known = (boards_folder() / "mps2-an386.toml").read_text()
+    profile = tmp_path / f"{machine}.toml"
+    profile.write_text(known.replace("mps2-an386", machine).replace("cortex-m4f", core))
+    board = read_board(profile)
+    with Device(open_emulator(board, build(board, "gcc", tmp_path / "project"))) as device:
+        assert device.info().board == machine
+        device.write_inputs([INPUT])
+        device.invoke()
+        assert device.read_outputs()[0].tolist() == [expected_output().tolist()]
 
 
 def test_dead_process_is_an_error_with_what_it_said(host_image):

@@ -73,6 +73,14 @@ def test_instructions_of_a_known_loop_are_counted_exactly(open_probe, machine):
     assert probe.ticks(1_000) - short in ({0} if per_tick == 1 else {-1, 0, 1})
 
 
+@pytest.mark.slow
+def test_counter_goes_on_beyond_the_24_bits_of_systick(open_probe):
+    require_program("qemu-system-arm")
+    probe = open_probe("mps2-an386", "zig", count_instructions=True)
+    iterations = (1 << 24) * 40 // 2 + 1_000_000
+    assert abs(probe.ticks(iterations) - iterations * 2 // 40) <= 5
+
+
 @pytest.mark.parametrize(
     ("command", "known"),
     [
