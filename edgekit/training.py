@@ -67,6 +67,18 @@ class TrainingSettings(Record, frozen=True):
     early_stop_epochs: int | None = None
     augmentation: Augmentation = Augmentation()
 
+    @classmethod
+    def photos(cls) -> TrainingSettings:
+        """For a few thousand photos and a network from scratch: long, and with strong augmentation."""
+        return cls(
+            epochs=60,
+            batch_size=16,
+            learning_rate=5e-3,
+            weight_decay=0.05,
+            batch_norm_momentum=0.97,
+            augmentation=Augmentation(flip=True, shift=0.15, zoom=0.3, brightness=0.3, contrast=0.3),
+        )
+
     def __post_init__(self) -> None:
         """Raises UsageError for values that cannot train."""
         for name in ("epochs", "batch_size"):
