@@ -52,7 +52,7 @@ def test_a_profile_by_its_file(write_profile):
         ("ram_bytes", "ram_byte", r"no key called 'ram_byte'. Did you mean 'ram_bytes'\? .*mcu.ram_byte"),
         ("[emulator]", "[emulater]", r"Did you mean 'emulator'"),
         ("framework =", "framwork =", r"at 'engines.aot.framwork'"),
-        ("cortex-m4f", "cortex-m4g", r"no core called 'cortex-m4g'. Did you mean 'cortex-m4f'"),
+        ("cortex-m4f", "cortex-m4ff", r"no core called 'cortex-m4ff'. Did you mean 'cortex-m4f'"),
         ('"baremetal"', '"baremetl"', r"engines"),
         ("4_194_304", '"4 MB"', r"Expected `int.*mcu"),
         ('default_engine = "aot"', 'default_engine = "tflm"', r"no \[engines.tflm\]"),
