@@ -23,7 +23,8 @@ class DataSettings(Record, frozen=True):
     """``source`` is "shapes" (rendered, built in) or a picture folder, relative to the workspace.
 
     ``image_size`` is the input resolution ρ in pixels, ``channels`` 3 (RGB) or 1 (grayscale).
-    ``test_fraction`` splits a folder that has no train/ and test/ of its own.
+    ``test_fraction`` splits a folder that has no train/ and test/ of its own; the built-in set has test
+    pictures of its own and does not use it. ``max_images`` limits each of the train and test sets.
     """
 
     source: str = BUILT_IN_DATA

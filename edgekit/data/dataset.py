@@ -21,6 +21,16 @@ class SkippedImage:
 
 
 @dataclass(frozen=True)
+class LabelledPictures:
+    """One set of pictures (N, H, W, C) uint8 with labels (N,) int64 that index ``class_names``."""
+
+    images: Uint8Array
+    labels: Labels
+    class_names: tuple[str, ...]
+    skipped: tuple[SkippedImage, ...] = field(default=())
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Pictures (N, H, W, C) uint8 with labels (N,) int64 that index ``class_names``.
 
@@ -38,6 +48,11 @@ class Dataset:
     skipped: tuple[SkippedImage, ...] = field(default=())
     validation_images: Uint8Array | None = None
     validation_labels: Labels | None = None
+
+    @property
+    def test_pictures(self) -> LabelledPictures:
+        """The test set by itself."""
+        return LabelledPictures(self.test_images, self.test_labels, self.class_names, self.skipped)
 
     @property
     def image_size(self) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data.dataset import Dataset, Labels, SkippedImage, Uint8Array
+from edgekit.data.dataset import Dataset, LabelledPictures, Labels, SkippedImage, Uint8Array
 from edgekit.data.preprocessing import is_picture_name, read_picture
 from edgekit.errors import DataError, UsageError
 
@@ -78,13 +78,7 @@ def load_dataset(
     Raises DataError saying what was found where the folder has no usable layout, fewer than two
     classes, or a class without a readable training picture; UsageError for an impossible fraction.
     """
-    if not 0.0 < test_fraction < 1.0:
-        raise UsageError(f"the test fraction is {test_fraction}: it must lie between 0 and 1.")
-    root = _existing_folder(folder)
-    try:
-        class_names, splits = _find_splits(root, seed, test_fraction)
-    except OSError as error:
-        raise DataError(f"cannot list the picture folder {error.filename}: {error.strerror}.") from error
+    class_names, splits = _list_splits(folder, seed, test_fraction)
     splits = _limited(splits, max_images)
     _check_memory(splits, image_size, channels)
     decoder = _Decoder(image_size, channels, _count(splits), progress)
@@ -103,6 +97,36 @@ def load_dataset(
         None if validation is None else validation[0],
         None if validation is None else validation[1],
     )
+
+
+def load_test_pictures(
+    folder: Path,
+    image_size: int,
+    channels: int,
+    seed: int = 0,
+    *,
+    test_fraction: float = 0.2,
+    max_images: int | None = None,
+    progress: LoadProgress | None = None,
+) -> LabelledPictures:
+    """The test pictures of :func:`load_dataset`, without decoding any other. Raises as it does."""
+    class_names, splits = _list_splits(folder, seed, test_fraction)
+    splits = _limited(_Splits([], splits.test, None), max_images)
+    _check_memory(splits, image_size, channels)
+    decoder = _Decoder(image_size, channels, _count(splits), progress)
+    images, labels = decoder.decode(splits.test)
+    _check_test_set(folder, labels, decoder.skipped)
+    return LabelledPictures(images, labels, class_names, tuple(decoder.skipped))
+
+
+def _list_splits(folder: Path, seed: int, test_fraction: float) -> tuple[tuple[str, ...], _Splits]:
+    if not 0.0 < test_fraction < 1.0:
+        raise UsageError(f"the test fraction is {test_fraction}: it must lie between 0 and 1.")
+    root = _existing_folder(folder)
+    try:
+        return _find_splits(root, seed, test_fraction)
+    except OSError as error:
+        raise DataError(f"cannot list the picture folder {error.filename}: {error.strerror}.") from error
 
 
 def _existing_folder(folder: Path) -> Path:
@@ -290,10 +314,20 @@ def _check_decoded(
     test_labels: Labels,
     skipped: Iterable[SkippedImage],
 ) -> None:
-    first_skipped = next(iter(skipped), None)
-    detail = f" The first that could not be read: {first_skipped.reason}" if first_skipped else ""
     for label, name in enumerate(class_names):
         if not np.any(train_labels == label):
-            raise DataError(f"{folder} has no readable training picture of the class '{name}'.{detail}")
+            raise DataError(
+                f"{folder} has no readable training picture of the class '{name}'."
+                f"{_first_unreadable(skipped)}"
+            )
+    _check_test_set(folder, test_labels, skipped)
+
+
+def _check_test_set(folder: Path, test_labels: Labels, skipped: Iterable[SkippedImage]) -> None:
     if len(test_labels) == 0:
-        raise DataError(f"{folder} has no readable test picture.{detail}")
+        raise DataError(f"{folder} has no readable test picture.{_first_unreadable(skipped)}")
+
+
+def _first_unreadable(skipped: Iterable[SkippedImage]) -> str:
+    first = next(iter(skipped), None)
+    return f" The first that could not be read: {first.reason}" if first else ""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgekit.data.dataset import Dataset, Labels, Uint8Array
+from edgekit.data.dataset import Dataset, LabelledPictures, Labels, Uint8Array
 from edgekit.errors import UsageError
 
 Int32Array = NDArray[np.int32]
@@ -49,24 +49,35 @@ _CHUNK = 32
 _TRAIN_STREAM, _TEST_STREAM = 0, 1
 
 
+TRAIN_COUNT, TEST_COUNT = 16_000, 2_000
+
+
 def shapes_dataset(
-    train_count: int = 16_000,
-    test_count: int = 2_000,
+    train_count: int = TRAIN_COUNT,
+    test_count: int = TEST_COUNT,
     image_size: int = 48,
     channels: int = 3,
     seed: int = 0,
 ) -> Dataset:
     """The built-in set with as many pictures of every class as of any other (± 1)."""
     train_images, train_labels = _render(train_count, image_size, channels, seed, _TRAIN_STREAM)
-    test_images, test_labels = _render(test_count, image_size, channels, seed, _TEST_STREAM)
+    test = shapes_test_pictures(test_count, image_size, channels, seed)
     return Dataset(
         train_images,
         train_labels,
-        test_images,
-        test_labels,
+        test.images,
+        test.labels,
         SHAPE_NAMES,
         f"built-in shapes, seed {seed}",
     )
+
+
+def shapes_test_pictures(
+    count: int = TEST_COUNT, image_size: int = 48, channels: int = 3, seed: int = 0
+) -> LabelledPictures:
+    """The test set of :func:`shapes_dataset`, without rendering the training set."""
+    images, labels = _render(count, image_size, channels, seed, _TEST_STREAM)
+    return LabelledPictures(images, labels, SHAPE_NAMES)
 
 
 def render_shapes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -17,7 +17,7 @@ from edgekit.reporting import Reporter
 from edgekit.workspace import Workspace, is_up_to_date, record_stage, stage_key
 
 if TYPE_CHECKING:
-    from edgekit.data.dataset import Dataset
+    from edgekit.data.dataset import Dataset, LabelledPictures, SkippedImage
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Job:
     def dataset(self) -> Dataset:
         """The pictures that the settings name, loaded once a job. Says what was skipped."""
         from edgekit.data.folder import load_dataset
-        from edgekit.data.shapes import shapes_dataset
+        from edgekit.data.shapes import TEST_COUNT, TRAIN_COUNT, shapes_dataset
 
         data, folder, seed = self.settings.data, self.picture_folder(), self.settings.seed
         if folder is None:
             self.reporter.say(f"pictures: the built-in '{BUILT_IN_DATA}' set")
-            return shapes_dataset(image_size=data.image_size, channels=data.channels, seed=seed)
+            return shapes_dataset(
+                self._limited(TRAIN_COUNT), self._limited(TEST_COUNT), data.image_size, data.channels, seed
+            )
         with self.reporter.progress(f"reading {folder}") as advance:
             dataset = load_dataset(
                 folder,
@@ -51,11 +53,42 @@ class Job:
                 max_images=data.max_images,
                 progress=advance,
             )
-        for skipped in dataset.skipped:
-            self.reporter.warn(f"skipped {skipped.path}: {skipped.reason}")
-        if dataset.skipped:
-            self.reporter.warn(f"{len(dataset.skipped)} pictures were skipped in all")
+        self._warn_of_skipped(dataset.skipped)
         return dataset
+
+    @cached_property
+    def test_pictures(self) -> LabelledPictures:
+        """The test pictures of :attr:`dataset`, without loading the others where it is not loaded yet."""
+        from edgekit.data.folder import load_test_pictures
+        from edgekit.data.shapes import TEST_COUNT, shapes_test_pictures
+
+        if "dataset" in self.__dict__:
+            return self.dataset.test_pictures
+        data, folder, seed = self.settings.data, self.picture_folder(), self.settings.seed
+        if folder is None:
+            return shapes_test_pictures(self._limited(TEST_COUNT), data.image_size, data.channels, seed)
+        with self.reporter.progress(f"reading the test pictures in {folder}") as advance:
+            pictures = load_test_pictures(
+                folder,
+                data.image_size,
+                data.channels,
+                seed,
+                test_fraction=data.test_fraction,
+                max_images=data.max_images,
+                progress=advance,
+            )
+        self._warn_of_skipped(pictures.skipped)
+        return pictures
+
+    def _limited(self, count: int) -> int:
+        limit = self.settings.data.max_images
+        return count if limit is None else min(count, limit)
+
+    def _warn_of_skipped(self, skipped: Sequence[SkippedImage]) -> None:
+        for picture in skipped:
+            self.reporter.warn(f"skipped {picture.path}: {picture.reason}")
+        if skipped:
+            self.reporter.warn(f"{len(skipped)} pictures were skipped in all")
 
     def picture_folder(self) -> Path | None:
         """The folder of the user's pictures, or None for the built-in set."""
