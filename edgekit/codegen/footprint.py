@@ -7,7 +7,6 @@ that passes by a hair may still be refused by the linker, which is reported in t
 
 from __future__ import annotations
 
-from edgekit.boards import Board
 from edgekit.codegen.c_model import constant_bytes
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.errors import DoesNotFitError
@@ -21,13 +20,16 @@ HARNESS_RAM_BYTES = 2_000
 _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memory} (`edgekit boards`)."
 
 
-def check_fit(graph: Graph, plan: MemoryPlan, board: Board) -> None:
-    """Raises DoesNotFitError, naming the missing bytes, where ``graph`` cannot fit ``board``."""
-    ram_bytes = plan.arena_bytes + HARNESS_RAM_BYTES
-    if ram_bytes > board.mcu.ram_bytes:
-        raise DoesNotFitError(board.name, "RAM", ram_bytes, board.mcu.ram_bytes, _HINT.format(memory="RAM"))
-    flash_bytes = constant_bytes(graph) + HARNESS_CODE_BYTES
-    if board.mcu.flash_bytes is not None and flash_bytes > board.mcu.flash_bytes:
-        raise DoesNotFitError(
-            board.name, "flash", flash_bytes, board.mcu.flash_bytes, _HINT.format(memory="flash")
-        )
+def check_fit(
+    graph: Graph, plan: MemoryPlan, board_name: str, ram_bytes: int, flash_bytes: int | None
+) -> None:
+    """Raises DoesNotFitError, naming the missing bytes, where ``graph`` cannot fit a board of that memory.
+
+    ``flash_bytes`` is None where the program does not run from flash.
+    """
+    needed_bytes = plan.arena_bytes + HARNESS_RAM_BYTES
+    if needed_bytes > ram_bytes:
+        raise DoesNotFitError(board_name, "RAM", needed_bytes, ram_bytes, _HINT.format(memory="RAM"))
+    needed_bytes = constant_bytes(graph) + HARNESS_CODE_BYTES
+    if flash_bytes is not None and needed_bytes > flash_bytes:
+        raise DoesNotFitError(board_name, "flash", needed_bytes, flash_bytes, _HINT.format(memory="flash"))

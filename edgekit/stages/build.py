@@ -47,7 +47,7 @@ def build(job: Job) -> Firmware:
     engine = job.engine_name(board)
     model = obtain_model(job)
     plan = plan_memory(model.graph)
-    check_fit(model.graph, plan, board)
+    check_fit(model.graph, plan, board.name, board.mcu.ram_bytes, board.mcu.flash_bytes)
     options = job.settings.build
     toolchain = find_toolchain(board, options.toolchain, engine)
     folder = job.workspace.board_folder(board.name)
