@@ -8,33 +8,38 @@ from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from edgekit.text import printable
 from edgekit.verification.verdict import Comparator, Difference, ElementDifference, LayerDifference, Verdict
 
 Advance = Callable[[int, int], None]
 
 
 class Reporter:
-    """Writes for people. With ``json_output`` people's text goes to stderr, so stdout stays parseable."""
+    """Writes for people. With ``json_output`` people's text goes to stderr, so stdout stays parseable.
+
+    Every text is shown as it is, whatever a file or board is called: without markup, and with control
+    characters spelled out.
+    """
 
     def __init__(self, json_output: bool = False) -> None:
         stream: IO[str] = sys.stderr if json_output else sys.stdout
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """One line, shown as it is."""
-        self._console.print(escape(text))
+        """One line."""
+        self._print(text)
 
     def heading(self, text: str) -> None:
         """The start of a stage."""
-        self._console.print(f"[bold]{escape(text)}[/bold]")
+        self._print(text, "bold")
 
     def warn(self, text: str) -> None:
         """Something that the user should know but that stops nothing."""
-        self._console.print(f"[yellow]warning:[/yellow] {escape(text)}")
+        self._console.print(Text.assemble(("warning:", "yellow"), " ", printable(text)))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table; a column of numbers is right-aligned."""
@@ -42,9 +47,9 @@ class Reporter:
         for position, column in enumerate(columns):
             cells = [row[position].replace(",", "").replace(".", "").strip() for row in rows]
             numeric = any(cells) and all(cell.isdigit() for cell in cells if cell)
-            table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+            table.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         self._console.print(table)
 
     @contextmanager
@@ -54,22 +59,25 @@ class Reporter:
             yield lambda done, total: None
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._console, transient=True) as bar:
-            task = bar.add_task(escape(description), total=None)
+            task = bar.add_task(printable(description), total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def verdict(self, verdict: Verdict) -> None:
         """The verdict in sentences, the most important first."""
         colour = "green" if verdict.exact else "red"
         for position, line in enumerate(describe_verdict(verdict)):
-            self._console.print(f"[bold {colour}]{escape(line)}[/]" if position == 0 else escape(line))
+            self._print(line, f"bold {colour}" if position == 0 else "")
         for warning in verdict.warnings:
             self.warn(warning)
+
+    def _print(self, text: str, style: str = "") -> None:
+        self._console.print(Text(printable(text), style))
 
 
 def describe_verdict(verdict: Verdict) -> list[str]:

@@ -21,6 +21,7 @@ from edgekit.errors import ModelError, UnsupportedOperatorError
 from edgekit.graph.flatbuffer import LayoutError, check_layout
 from edgekit.graph.ir import SUPPORTED_OPCODES, Graph, Op, Tensor
 from edgekit.graph.operators import MAX_TENSOR_BYTES, Constant, StoredOp, prepare
+from edgekit.text import printable_name
 
 # A table of the generated schema, which carries no type annotations.
 _Accessor: TypeAlias = Any
@@ -324,10 +325,7 @@ def _vector(table: _Accessor, field: str) -> NDArray[Any]:
 
 def _text(value: bytes | None) -> str:
     """A name as printable text: it is shown in terminals and written into reports and C comments."""
-    decoded = (value or b"").decode("utf-8", errors="replace")
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in decoded
-    )
+    return printable_name((value or b"").decode("utf-8", errors="replace"))
 
 
 def _names_by_number(enumeration: type) -> dict[int, str]:

@@ -49,6 +49,15 @@ def test_per_tensor_filter_scale_serves_every_channel_of_a_convolution():
     assert len(set(op.requantization.multiplier.tolist())) == 1
 
 
+@pytest.mark.parametrize(("size", "kept"), [((1, 3), (1, 2)), ((3, 1), (4, 1)), ((1, 1), (1, 1))])
+def test_dilation_of_a_single_tap_is_1(size, kept):
+    """It means nothing, and a kernel that multiplies by it could overflow."""
+    given = tuple(rate if taps > 1 else 2**30 for taps, rate in zip(size, (4, 2), strict=True))
+    model = build.convolution("CONV_2D", (1, 9, 6, 1), np.ones((1, *size, 1), np.int8), dilation=given)
+    (op,) = read_tflite(model, "conv").ops
+    assert (op.window.dilation_height, op.window.dilation_width) == kept
+
+
 def test_optional_bias_given_as_minus_one_is_zeros():
     def leave_out_bias(model):
         model.subgraphs[0].operators[0].inputs = [0, 1, -1]
@@ -70,7 +79,7 @@ def test_names_are_made_printable():
         model.subgraphs[0].tensors[0].name = "in\x1b[31m\nput"
 
     graph = read_tflite(edited(CONVOLUTION, rename), "conv")
-    assert graph.tensors[0].name == "in\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}put"
+    assert graph.tensors[0].name == r"in\x1b[31m\x0aput"
 
 
 def tensor_edit(index, **fields):
