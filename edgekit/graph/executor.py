@@ -191,8 +191,10 @@ def _reshape(op: Reshape, inputs: Sequence[Int8Array], graph: Graph) -> Int8Arra
 @_run.register
 def _softmax(op: Softmax, inputs: Sequence[Int8Array], graph: Graph) -> Int8Array:
     exponentials = arithmetic.softmax_exponentials(op.multiplier, op.left_shift, op.diff_min)
-    values = inputs[0].astype(np.int32)
-    return arithmetic.softmax_probabilities(exponentials[values.max(axis=-1, keepdims=True) - values])
+    # The last axis of a single image: where a tensor has no other, the last of the batch is the batch.
+    values = inputs[0].reshape(-1, graph.tensors[op.output].shape[-1]).astype(np.int32)
+    differences = values.max(axis=-1, keepdims=True) - values
+    return arithmetic.softmax_probabilities(exponentials[differences]).reshape(inputs[0].shape)
 
 
 def _exact_dtype(filter_rows: NDArray[Any]) -> type[np.float32] | type[np.float64]:

@@ -40,6 +40,8 @@ GEOMETRIES = [
     ((5, 5), (5, 5), (1, 1), (1, 1)),
     ((1, 17), (1, 4), (1, 2), (1, 1)),
     ((3, 3), (3, 3), (4, 4), (1, 1)),
+    ((9, 6), (1, 1), (1, 1), (65535, 2**30)),
+    ((9, 6), (1, 3), (2, 1), (65535, 2)),
 ]
 
 
@@ -319,6 +321,11 @@ def test_softmax(classes, scale):
 @pytest.mark.parametrize("beta", [0.1, 1.7])
 def test_softmax_beta_and_rows(beta):
     assert_equal_outputs(build.softmax((1, 5, 4), Quantized(0.1, 0), beta))
+
+
+def test_softmax_of_a_tensor_without_an_axis_but_the_batch():
+    """Each image is one row of one entry, not one entry of a row: its probability is 1."""
+    assert set(assert_equal_outputs(build.softmax((1,))).tolist()) == {127}
 
 
 def test_softmax_of_every_difference():
