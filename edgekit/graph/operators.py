@@ -378,7 +378,9 @@ def _window(stored: StoredOp, size: tuple[int, int], dilation: tuple[int, int], 
         )
     if (height + top + bottom) * (width + left + right) * depth > MAX_TENSOR_BYTES:
         raise stored.unsupported(f"more than {MAX_TENSOR_BYTES:,} bytes of padded input")
-    return Window(*size, *strides, *dilation, top, bottom, left, right)
+    # Between the taps of a single one nothing is left out, however large the number that the file has.
+    rate_y, rate_x = (rate if taps > 1 else 1 for taps, rate in zip(size, dilation, strict=True))
+    return Window(*size, *strides, rate_y, rate_x, top, bottom, left, right)
 
 
 def _span(stored: StoredOp, extent: int, size: int, stride: int, dilation: int) -> tuple[int, int, int]:

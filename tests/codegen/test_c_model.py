@@ -15,6 +15,7 @@ from codegen.generated import compile_model, layers_in_c, layers_in_numpy, noise
 from codegen.models import renamed, tiny_model, two_branches
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol
+from graph import tflite_builder as build
 from kernels.compiling import CORTEX_M4, INCLUDE, KERNELS, WARNINGS, cortex_m4_compiler, host_compiler, run
 
 from edgekit.codegen.c_model import CONTRACT_VERSION, constant_bytes, generate_model, kernel_sources
@@ -95,6 +96,32 @@ def test_real_model_equals_the_executor_on_every_layer(mlperf_tiny_model: Path, 
     expected = layers_in_numpy(graph, inputs)
     assert layers_in_c(program, inputs) == expected
     assert len(set(expected)) > 200
+
+
+ODD_MODELS = {
+    "softmax without an axis but the batch": build.softmax((1,)),
+    # A dilation times a row or a pixel beyond int32, where only one tap is.
+    "conv, one row": build.convolution(
+        "CONV_2D", (1, 2, 300, 128), np.full((1, 1, 2, 128), 3, np.int8), dilation=(65535, 1)
+    ),
+    "conv, one column": build.convolution(
+        "CONV_2D", (1, 2, 1, 40_000), np.full((1, 2, 1, 40_000), 1, np.int8), dilation=(1, 65535)
+    ),
+    "depthwise, one row": build.convolution(
+        "DEPTHWISE_CONV_2D", (1, 2, 300, 128), np.full((1, 1, 2, 128), 99, np.int8), dilation=(65535, 1)
+    ),
+    "depthwise, one column": build.convolution(
+        "DEPTHWISE_CONV_2D", (1, 2, 1, 40_000), np.full((1, 2, 1, 40_000), 99, np.int8), dilation=(1, 65535)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_MODELS)
+def test_odd_model_equals_the_executor(name: str, tmp_path: Path) -> None:
+    graph = read_tflite(ODD_MODELS[name], name)
+    inputs = noise(graph, count=3)
+    program = compile_model(graph, tmp_path, "layers.c")
+    assert layers_in_c(program, inputs) == layers_in_numpy(graph, inputs)
 
 
 @pytest.mark.parametrize("graph", [tiny_model(), two_branches()], ids=lambda graph: graph.name)
