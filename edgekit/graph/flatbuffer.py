@@ -10,6 +10,7 @@ tables and the length of texts, because a small file may refer to one of them an
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _MAX_TABLES = 20_000
@@ -59,20 +60,41 @@ _BYTES = _Numbers(1)
 _INTS = _Numbers(4)
 _LONGS = _Numbers(8)
 
-# Keys are the schema's numbers of the BuiltinOptions union.
-_OPTIONS = _Union(
-    {
-        1: _Table("Conv2DOptions", (1, 4, 4, 1, 4, 4, 1)),
-        2: _Table("DepthwiseConv2DOptions", (1, 4, 4, 4, 1, 4, 4)),
-        5: _Table("Pool2DOptions", (1, 4, 4, 4, 4, 1)),
-        8: _Table("FullyConnectedOptions", (1, 1, 1, 1, 1)),
-        9: _Table("SoftmaxOptions", (4,)),
-        11: _Table("AddOptions", (1, 1)),
-        17: _Table("ReshapeOptions", (_INTS,)),
-        22: _Table("PadOptions", ()),
-        27: _Table("ReducerOptions", (1,)),
-    }
-)
+
+@dataclass(frozen=True)
+class OperatorOptions:
+    """The table of an operator's options and its number in the schema's union BuiltinOptions.
+
+    ``read`` says whether edgekit reads it; TFLM alone may read the others, which may be absent.
+    """
+
+    number: int
+    table: _Table
+    read: bool = True
+
+    @property
+    def class_name(self) -> str:
+        """What the schema calls the table."""
+        return self.table.name
+
+
+_POOL_2D = OperatorOptions(5, _Table("Pool2DOptions", (1, 4, 4, 4, 4, 1)))
+
+OPERATOR_OPTIONS: Mapping[str, OperatorOptions] = {
+    "ADD": OperatorOptions(11, _Table("AddOptions", (1, 1))),
+    "AVERAGE_POOL_2D": _POOL_2D,
+    "CONV_2D": OperatorOptions(1, _Table("Conv2DOptions", (1, 4, 4, 1, 4, 4, 1))),
+    "DEPTHWISE_CONV_2D": OperatorOptions(2, _Table("DepthwiseConv2DOptions", (1, 4, 4, 4, 1, 4, 4))),
+    "FULLY_CONNECTED": OperatorOptions(8, _Table("FullyConnectedOptions", (1, 1, 1, 1, 1))),
+    "MAX_POOL_2D": _POOL_2D,
+    "MEAN": OperatorOptions(27, _Table("ReducerOptions", (1,)), read=False),
+    "PAD": OperatorOptions(22, _Table("PadOptions", ()), read=False),
+    "RESHAPE": OperatorOptions(17, _Table("ReshapeOptions", (_INTS,)), read=False),
+    "SOFTMAX": OperatorOptions(9, _Table("SoftmaxOptions", (4,))),
+}
+"""What is verified before it is read, for each opcode that edgekit supports."""
+
+_OPTIONS = _Union({options.number: options.table for options in OPERATOR_OPTIONS.values()})
 _QUANTIZATION = _Table("QuantizationParameters", (_INTS, _INTS, _INTS, _LONGS, 1, None, 4))
 _TENSOR = _Table("Tensor", (_INTS, 1, 4, _TEXT, _QUANTIZATION, 1, None, _INTS, 1, None, 4))
 _OPERATOR = _Table("Operator", (4, _INTS, _INTS, 1, _OPTIONS, _BYTES, 1, _BYTES, _INTS, 8, 8))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError, UnsupportedOperatorError
-from edgekit.graph.flatbuffer import LayoutError, check_layout
+from edgekit.graph.flatbuffer import OPERATOR_OPTIONS, LayoutError, check_layout
 from edgekit.graph.ir import SUPPORTED_OPCODES, Graph, Op, Tensor
 from edgekit.graph.operators import MAX_TENSOR_BYTES, Constant, StoredOp, prepare
 from edgekit.text import printable_name
@@ -33,15 +33,6 @@ _MAX_OP_INPUTS = 64
 # Operators may share constants, but not so often that a small file means endless work.
 _MAX_CONSTANT_READS = 16
 _CONSTANT_DTYPES: dict[str, np.dtype[Any]] = {"INT8": np.dtype("<i1"), "INT32": np.dtype("<i4")}
-_OPTIONS = {
-    "ADD": "AddOptions",
-    "AVERAGE_POOL_2D": "Pool2DOptions",
-    "CONV_2D": "Conv2DOptions",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
-    "FULLY_CONNECTED": "FullyConnectedOptions",
-    "MAX_POOL_2D": "Pool2DOptions",
-    "SOFTMAX": "SoftmaxOptions",
-}
 _TFLM_METADATA = {"OfflineMemoryAllocation", "COMPRESSION_METADATA"}
 _DYNAMIC_SHAPE_OPCODES = {"SHAPE", "STRIDED_SLICE", "PACK"}
 
@@ -215,13 +206,13 @@ class _Reader:
 
     def _options(self, operator: _Accessor, opcode: str, index: int) -> _Accessor | None:
         """The schema's accessor of the operator's options, None where none are needed."""
-        if opcode not in _OPTIONS:
+        expected = OPERATOR_OPTIONS[opcode]
+        if not expected.read:
             return None
-        class_name = _OPTIONS[opcode]
         table = operator.BuiltinOptions()
-        if table is None or operator.BuiltinOptionsType() != getattr(self._schema.BuiltinOptions, class_name):
-            raise self._broken(f"operator {index}, {opcode}, has no {class_name}")
-        options = getattr(self._schema, class_name)()
+        if table is None or operator.BuiltinOptionsType() != expected.number:
+            raise self._broken(f"operator {index}, {opcode}, has no {expected.class_name}")
+        options = getattr(self._schema, expected.class_name)()
         options.Init(table.Bytes, table.Pos)
         return options
 

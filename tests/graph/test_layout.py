@@ -1,0 +1,72 @@
+"""The verifier of a file's layout: every table that edgekit or TFLM reads is checked before it is read."""
+
+import struct
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from graph import tflite_builder as build
+
+from edgekit.errors import ModelError
+from edgekit.graph.flatbuffer import OPERATOR_OPTIONS
+from edgekit.graph.ir import SUPPORTED_OPCODES
+from edgekit.graph.tflite import read_tflite
+
+ONE_OPERATOR = {
+    "ADD": build.add((1, 4)),
+    "AVERAGE_POOL_2D": build.pool("AVERAGE_POOL_2D", (1, 4, 4, 1), (2, 2)),
+    "CONV_2D": build.convolution("CONV_2D", (1, 4, 4, 1), np.ones((1, 2, 2, 1), np.int8)),
+    "DEPTHWISE_CONV_2D": build.convolution("DEPTHWISE_CONV_2D", (1, 4, 4, 1), np.ones((1, 2, 2, 1), np.int8)),
+    "FULLY_CONNECTED": build.fully_connected((1, 4), np.ones((2, 4), np.int8)),
+    "MAX_POOL_2D": build.pool("MAX_POOL_2D", (1, 4, 4, 1), (2, 2)),
+    "MEAN": build.mean((1, 3, 3, 2), keep_dims=True),
+    "PAD": build.pad((1, 4), [(0, 0), (1, 1)]),
+    "RESHAPE": build.reshape((1, 4), (1, 2, 2)),
+    "SOFTMAX": build.softmax((1, 4)),
+}
+
+
+@pytest.mark.parametrize("opcode", SUPPORTED_OPCODES)
+def test_options_of_every_supported_operator_are_verified(opcode):
+    """A list of fields that lies outside the file is refused, not followed."""
+    model = bytearray(ONE_OPERATOR[opcode])
+    assert opcode == read_tflite(bytes(model), "sound").ops[0].opcode
+    struct.pack_into("<i", model, options_of(model).Pos, -(2**30))
+    with pytest.raises(ModelError, match=f"a {OPERATOR_OPTIONS[opcode].class_name} reaches outside the file"):
+        read_tflite(bytes(model), "damaged")
+
+
+@pytest.mark.parametrize("opcode", SUPPORTED_OPCODES)
+def test_options_are_those_of_the_schema(opcode):
+    """Their number in the union, and the size of each field; a vector's offset has four bytes."""
+    options = OPERATOR_OPTIONS[opcode]
+    assert getattr(schema.BuiltinOptions, options.class_name) == options.number
+    fields = [field if isinstance(field, int) else 4 for field in options.table.fields]
+    assert fields == SlotSizes(options.class_name).sizes
+
+
+def options_of(model):
+    """The table of the first operator's options."""
+    return schema.Model.GetRootAs(model, 0).Subgraphs(0).Operators(0).BuiltinOptions()
+
+
+class SlotSizes:
+    """Stands for a FlatBuffers builder, and notes how large the generated code writes each field of a class."""
+
+    def __init__(self, class_name):
+        getattr(schema, f"{class_name}Start")(self)
+        for name, add in vars(schema).items():
+            if name.startswith(f"{class_name}Add"):
+                add(self, 0)
+
+    def StartObject(self, count):  # noqa: N802
+        self.sizes = [0] * count
+
+    def __getattr__(self, name):
+        kind = name.removeprefix("Prepend").removesuffix("Slot")
+        sizes = {"Bool": 1, "Int8": 1, "Int32": 4, "Float32": 4, "UOffsetTRelative": 4}
+
+        def note(slot, value, default):
+            self.sizes[slot] = sizes[kind]
+
+        return note
