@@ -85,7 +85,7 @@ OPERATOR_OPTIONS: Mapping[str, OperatorOptions] = {
     "AVERAGE_POOL_2D": _POOL_2D,
     "CONV_2D": OperatorOptions(1, _Table("Conv2DOptions", (1, 4, 4, 1, 4, 4, 1))),
     "DEPTHWISE_CONV_2D": OperatorOptions(2, _Table("DepthwiseConv2DOptions", (1, 4, 4, 4, 1, 4, 4))),
-    "FULLY_CONNECTED": OperatorOptions(8, _Table("FullyConnectedOptions", (1, 1, 1, 1, 1))),
+    "FULLY_CONNECTED": OperatorOptions(8, _Table("FullyConnectedOptions", (1, 1, 1, 1, 1, _BYTES))),
     "MAX_POOL_2D": _POOL_2D,
     "MEAN": OperatorOptions(27, _Table("ReducerOptions", (1,)), read=False),
     "PAD": OperatorOptions(22, _Table("PadOptions", ()), read=False),
