@@ -124,7 +124,9 @@ def is_up_to_date(folder: Path, stage: str, key: str) -> bool:
     record = _read_manifest(folder).get(stage)
     if not isinstance(record, dict) or record.get("key") != key:
         return False
-    outputs: dict[str, str] = record.get("outputs", {})
+    outputs = record.get("outputs")
+    if not isinstance(outputs, dict) or not outputs:
+        return False
     return all(
         (folder / name).is_file() and sha256_of_file(folder / name) == digest
         for name, digest in outputs.items()
@@ -148,6 +150,6 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest, or an empty one where there is none or it is damaged (stages then run again)."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return manifest if isinstance(manifest, dict) else {}

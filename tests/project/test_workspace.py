@@ -42,8 +42,22 @@ def test_a_stage_is_up_to_date_until_its_key_or_output_changes(tmp_path):
     assert not is_up_to_date(tmp_path, "train", key)
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"train": 3}', "\xff"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[]",
+        '{"train": 3}',
+        "\xff",
+        "[" * 100_000,
+        f'{{"train": {{"key": "{stage_key({})}"}}}}',
+        f'{{"train": {{"key": "{stage_key({})}", "outputs": []}}}}',
+        f'{{"train": {{"key": "{stage_key({})}", "outputs": {{}}}}}}',
+        f'{{"train": {{"key": "{stage_key({})}", "outputs": {{"a": 3}}}}}}',
+    ],
+)
 def test_a_damaged_manifest_means_that_nothing_is_up_to_date(tmp_path, damage):
+    (tmp_path / "a").write_bytes(b"")
     (tmp_path / "manifest.json").write_text(damage, encoding="latin-1")
     assert not is_up_to_date(tmp_path, "train", stage_key({}))
 
