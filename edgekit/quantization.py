@@ -52,9 +52,9 @@ def quantize(model: KerasModel | Path, calibration: NDArray[np.uint8], name: str
         model = load_model(model)
     _check_model(model, calibration)
     try:
-        converter = _converter(tf, model, calibration)
+        # Freezing the variables runs TensorFlow's graph optimizer, which logs as the conversion does.
         with quiet_native_output():
-            converted = bytes(converter.convert())
+            converted = bytes(_converter(tf, model, calibration).convert())
     except _conversion_errors() as error:
         raise ModelError(f"the model cannot be converted to int8: {_reason(error)}") from error
     check_int8(converted, name)

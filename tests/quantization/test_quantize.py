@@ -1,10 +1,12 @@
 """Conversion to int8: the recipe's promises, and what is said of models that cannot be converted."""
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
+from edgekit import quantization
 from edgekit.errors import ModelError, UnsupportedOperatorError
 from edgekit.graph.tflite import read_tflite
 from edgekit.models.keras_files import save_model
@@ -54,6 +56,21 @@ def test_the_converter_is_silent(trained_model, calibration, capfd):
     quantize(trained_model, calibration)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_what_is_logged_while_the_variables_are_frozen_is_held_back(
+    trained_model, calibration, converted, capfd, monkeypatch
+):
+    """TensorFlow logs there when it was first imported without its log level set."""
+    prepare = quantization._converter
+
+    def prepare_and_log(*arguments):
+        os.write(2, b"I0000 devices.cc: Number of eligible GPUs\n")
+        return prepare(*arguments)
+
+    monkeypatch.setattr(quantization, "_converter", prepare_and_log)
+    assert quantize(trained_model, calibration) == converted
+    assert capfd.readouterr().err == ""
 
 
 def test_int8_agrees_with_float(trained_model, converted, shapes):
