@@ -5,7 +5,7 @@ Every setting has a default, so an empty folder is a valid project. Command-line
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -18,6 +18,15 @@ from edgekit.workspace import Workspace
 
 BUILT_IN_DATA = "shapes"
 
+# The limits hold for edgekit.toml and for the command line alike.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+_Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+_ImageSize = Annotated[int, msgspec.Meta(ge=8, le=512)]
+_Alpha = Annotated[float, msgspec.Meta(ge=0.05, le=2.0)]
+_Blocks = Annotated[int, msgspec.Meta(ge=1, le=13)]
+_Fraction = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+_Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
 
 class DataSettings(Record, frozen=True):
     """``source`` is "shapes" (rendered, built in) or a picture folder, relative to the workspace.
@@ -28,10 +37,10 @@ class DataSettings(Record, frozen=True):
     """
 
     source: str = BUILT_IN_DATA
-    image_size: int = 48
+    image_size: _ImageSize = 48
     channels: Literal[1, 3] = 3
-    test_fraction: float = 0.2
-    max_images: int | None = None
+    test_fraction: _Fraction = 0.2
+    max_images: _Positive | None = None
 
 
 class ModelSettings(Record, frozen=True):
@@ -43,15 +52,15 @@ class ModelSettings(Record, frozen=True):
 
     file: str | None = None
     family: Family = "mobilenet_v1"
-    alpha: float = 0.25
+    alpha: _Alpha = 0.25
     depth: Depth = "stem"
-    blocks: int = 6
+    blocks: _Blocks = 6
 
 
 class QuantizationSettings(Record, frozen=True):
     """``calibration_images`` are drawn, seeded, from the training pictures."""
 
-    calibration_images: int = 300
+    calibration_images: _Positive = 300
 
 
 class BuildSettings(Record, frozen=True):
@@ -69,10 +78,10 @@ class VerifySettings(Record, frozen=True):
     ``layer_check_inputs`` of them are also compared layer by layer.
     """
 
-    pictures: int = 200
-    noise: int = 64
+    pictures: _Count = 200
+    noise: _Count = 64
     structured: bool = True
-    layer_check_inputs: int = 4
+    layer_check_inputs: _Count = 4
 
 
 class DeviceSettings(Record, frozen=True):
@@ -92,7 +101,7 @@ class Settings(Record, frozen=True):
     """
 
     name: str = "model"
-    seed: int = 0
+    seed: _Seed = 0
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()

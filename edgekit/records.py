@@ -29,13 +29,17 @@ def read_toml(path: Path, record: type[RecordType], kind: str) -> RecordType:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {source}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also text that is not UTF-8, and numbers of thousands of digits
         raise UsageError(f"{source} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise UsageError(f"{source} is nested too deeply.") from error
     _refuse_unknown_keys(values, record, source, "")
     try:
         return msgspec.convert(values, record)
     except msgspec.ValidationError as error:
         raise UsageError(f"{source} is not valid: {error}.") from error
+    except UsageError as error:  # from a record's own check, which does not know the file
+        raise UsageError(f"{source} is not valid: {error}") from error
 
 
 def _refuse_unknown_keys(values: dict[str, Any], record: type[Record], source: str, prefix: str) -> None:

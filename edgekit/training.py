@@ -6,6 +6,7 @@ Importing this module imports neither TensorFlow nor NumPy; :func:`train` does. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     Optimizer: TypeAlias = Any
     TensorDataset: TypeAlias = Any
+
+
+_MAX_COUNT = 1_000_000
 
 
 class Augmentation(Record, frozen=True):
@@ -81,17 +85,18 @@ class TrainingSettings(Record, frozen=True):
 
     def __post_init__(self) -> None:
         """Raises UsageError for values that cannot train."""
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"training.{name} is {getattr(self, name)}: it must be at least 1.")
-        if self.early_stop_epochs is not None and self.early_stop_epochs < 1:
+        for name in ("epochs", "batch_size", "early_stop_epochs"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= _MAX_COUNT:
+                raise UsageError(f"training.{name} is {value}: it must lie between 1 and {_MAX_COUNT:,}.")
+        if not 0.0 < self.learning_rate < math.inf:
             raise UsageError(
-                f"training.early_stop_epochs is {self.early_stop_epochs}: it must be at least 1."
+                f"training.learning_rate is {self.learning_rate}: it must be above 0 and finite."
             )
-        if self.learning_rate <= 0.0:
-            raise UsageError(f"training.learning_rate is {self.learning_rate}: it must be above 0.")
-        if self.weight_decay < 0.0:
-            raise UsageError(f"training.weight_decay is {self.weight_decay}: it must not be negative.")
+        if not 0.0 <= self.weight_decay < math.inf:
+            raise UsageError(
+                f"training.weight_decay is {self.weight_decay}: it must be 0 or above, and finite."
+            )
         for name in (
             "warmup_fraction",
             "label_smoothing",
@@ -178,6 +183,7 @@ def train(
     split = _split(dataset, settings, seed)
     loop = _Loop(tf, model, split, settings, seed, progress)
     interrupted = loop.run()
+    _check_weights(model, settings)
     return TrainingResult(
         model,
         tuple(loop.history),
@@ -185,6 +191,19 @@ def train(
         len(split.train_labels),
         len(split.validation_labels),
         interrupted,
+    )
+
+
+def _check_weights(model: KerasModel, settings: TrainingSettings) -> None:
+    import numpy as np
+
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise _divergence("there are weights that are not finite", settings)
+
+
+def _divergence(what: str, settings: TrainingSettings) -> ModelError:
+    return ModelError(
+        f"training diverged ({what}). Lower training.learning_rate, which is {settings.learning_rate}."
     )
 
 
@@ -280,10 +299,7 @@ class _Loop:
     def _means(self, steps: int) -> tuple[float, float]:
         loss = float(self._loss.numpy()) / steps
         if not abs(loss) < float("inf"):
-            raise ModelError(
-                f"training diverged (the loss is {loss}). Lower training.learning_rate, which is "
-                f"{self._settings.learning_rate}."
-            )
+            raise _divergence(f"the loss is {loss}", self._settings)
         return loss, float(self._correct.numpy()) / (steps * self._batch_size)
 
     def _validate(self) -> float | None:

@@ -60,10 +60,10 @@ def data_options(command: Command) -> Command:
         click.option(
             "-d", "--data", "data_source", metavar="FOLDER", help="Picture folder, or 'shapes' (built in)."
         ),
-        click.option("--image-size", type=click.IntRange(8, 512), help="Input resolution in pixels (ρ)."),
+        click.option("--image-size", type=int, help="Input resolution in pixels (ρ)."),
         click.option("--channels", type=click.Choice([1, 3]), help="1 grayscale, 3 RGB."),
-        click.option("--max-images", type=click.IntRange(1), help="Use at most this many pictures a split."),
-        click.option("--seed", type=click.IntRange(0), help="Decides every random choice."),
+        click.option("--max-images", type=int, help="Use at most this many pictures a split."),
+        click.option("--seed", type=int, help="Decides every random choice."),
     )
 
 
@@ -72,12 +72,12 @@ def training_options(command: Command) -> Command:
     return _stack(
         command,
         click.option("--family", type=click.Choice(["mobilenet_v1", "mobilenet_v2"]), help="Network family."),
-        click.option("--alpha", type=click.FloatRange(0.05, 2.0), help="Width multiplier (α)."),
+        click.option("--alpha", type=float, help="Width multiplier (α)."),
         click.option("--depth", type=click.Choice(["full", "shallow", "stem"])),
-        click.option("--blocks", type=click.IntRange(1, 13), help="Blocks of depth 'stem'."),
-        click.option("--epochs", type=click.IntRange(1)),
-        click.option("--batch-size", type=click.IntRange(1)),
-        click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
+        click.option("--blocks", type=int, help="Blocks of depth 'stem'."),
+        click.option("--epochs", type=int),
+        click.option("--batch-size", type=int),
+        click.option("--learning-rate", type=float),
     )
 
 
@@ -106,8 +106,8 @@ def verify_options(command: Command) -> Command:
     """Which vectors."""
     return _stack(
         command,
-        click.option("--pictures", type=click.IntRange(0), help="At most this many test pictures."),
-        click.option("--noise", type=click.IntRange(0), help="Noise vectors."),
+        click.option("--pictures", type=int, help="At most this many test pictures."),
+        click.option("--noise", type=int, help="Noise vectors."),
         click.option(
             "--structured/--no-structured", default=None, help="Corner vectors, ramps, checkerboards."
         ),

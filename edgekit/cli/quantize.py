@@ -15,7 +15,7 @@ from edgekit.cli.options import data_options, force_option, json_option, trainin
 @workspace_option
 @data_options
 @training_options
-@click.option("--calibration-images", type=click.IntRange(1), help="Training pictures that set the ranges.")
+@click.option("--calibration-images", type=int, help="Training pictures that set the ranges.")
 @force_option
 @json_option
 def quantize(workspace: Path, force: bool, json_output: bool, **options: Any) -> None:

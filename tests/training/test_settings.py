@@ -1,5 +1,7 @@
 """Training settings refuse what cannot train, wherever they come from."""
 
+import math
+
 import pytest
 
 from edgekit.errors import UsageError
@@ -20,6 +22,12 @@ from edgekit.training import Augmentation, TrainingSettings
         ("batch_norm_momentum", 1.0),
         ("validation_fraction", 1.5),
         ("early_stop_epochs", 0),
+        ("epochs", 10**7),
+        ("learning_rate", math.nan),
+        ("learning_rate", math.inf),
+        ("weight_decay", math.nan),
+        ("weight_decay", math.inf),
+        ("dropout", math.nan),
     ],
 )
 def test_impossible_settings(name, value):

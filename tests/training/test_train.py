@@ -147,6 +147,20 @@ def test_divergence_is_said(shapes):
         train(shapes, NETWORK, TrainingSettings(epochs=3, batch_size=32, learning_rate=1e30))
 
 
+def test_a_network_with_weights_that_are_not_finite_is_no_result(shapes):
+    """The only step's loss is finite: it is that of the initial weights."""
+    settings = TrainingSettings(
+        epochs=1,
+        batch_size=1000,
+        learning_rate=1e38,
+        weight_decay=1e10,
+        warmup_fraction=0.0,
+        validation_fraction=0.0,
+    )
+    with pytest.raises(ModelError, match="training diverged.*weights that are not finite"):
+        train(shapes, NETWORK, settings)
+
+
 def test_pictures_of_another_size(shapes):
     with pytest.raises(UsageError, match="loaded at 12x12x3, but the network reads 16x16x3"):
         train(shapes, describe("mobilenet_v1", 16, 3, 10), QUICK)
