@@ -30,13 +30,12 @@ from edgekit.codegen.kernel_calls import (
 )
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.errors import ModelError
-from edgekit.graph.ir import Graph, Op, Tensor
+from edgekit.graph.ir import MAX_BORDER_TENSORS, Graph, Op, Tensor
 
 CONTRACT_VERSION = 1
 """EK_CONTRACT_VERSION of the ek_model.h that the generated code implements."""
 
 _MAX_RANK = 4
-_MAX_BORDER_TENSORS = 255
 _TENSOR_INFO_BYTES = 36
 _MODEL_INFO_BYTES = 60
 _OP_OUTPUT_BYTES = 8
@@ -140,10 +139,10 @@ def _check_border(graph: Graph) -> None:
                 f"tensor {index} ('{tensor.name}') has {len(tensor.shape)} dimensions; an input or output "
                 f"may have {_MAX_RANK}. Reshape it in the model."
             )
-    if max(len(graph.inputs), len(graph.outputs)) > _MAX_BORDER_TENSORS:
+    if max(len(graph.inputs), len(graph.outputs)) > MAX_BORDER_TENSORS:
         raise ModelError(
             f"{graph.name} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; "
-            f"{_MAX_BORDER_TENSORS} of each are possible."
+            f"{MAX_BORDER_TENSORS} of each are possible."
         )
 
 

@@ -17,6 +17,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_BORDER_TENSORS = 255
+"""Most inputs, and most outputs, of a model: ek_model.h counts them in a byte."""
+
 Int8Array = NDArray[np.int8]
 Int32Array = NDArray[np.int32]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import ModelError, UnsupportedOperatorError
 from edgekit.graph.flatbuffer import OPERATOR_OPTIONS, LayoutError, check_layout
-from edgekit.graph.ir import SUPPORTED_OPCODES, Graph, Op, Tensor
+from edgekit.graph.ir import MAX_BORDER_TENSORS, SUPPORTED_OPCODES, Graph, Op, Tensor
 from edgekit.graph.operators import MAX_TENSOR_BYTES, Constant, StoredOp, prepare
 from edgekit.text import printable_name
 
@@ -100,8 +100,8 @@ class _Reader:
         inputs = self._border(_vector(subgraph, "Inputs"), "inputs")
         for index in inputs:
             self._define(index, "an input of the model")
-        ops = tuple(self._op(index, subgraph) for index in range(subgraph.OperatorsLength()))
         outputs = self._border(_vector(subgraph, "Outputs"), "outputs")
+        ops = tuple(self._op(index, subgraph) for index in range(subgraph.OperatorsLength()))
         written = {op.output for op in ops}
         for index in outputs:
             if index not in written:
@@ -130,6 +130,11 @@ class _Reader:
 
     def _border(self, indices: NDArray[np.int32], role: str) -> tuple[int, ...]:
         """The model's inputs or outputs: at least one, each an existing tensor, none twice."""
+        if indices.size > MAX_BORDER_TENSORS:
+            raise ModelError(
+                f"{self._name} has {indices.size:,} {role}; {MAX_BORDER_TENSORS} are possible. Convert the "
+                "model with fewer."
+            )
         if indices.size == 0 or np.unique(indices).size != indices.size:
             raise self._broken(
                 f"its {role} are {indices[:4].tolist()}: at least one, and none twice, is needed"

@@ -327,6 +327,25 @@ def test_many_operators_on_one_constant_are_bounded():
         read_tflite(packed_with_borders(builder, tensors), "model")
 
 
+@pytest.mark.parametrize("count", [255, 256])
+@pytest.mark.parametrize("role", ["inputs", "outputs"])
+def test_inputs_and_outputs_are_as_many_as_a_byte_counts(role, count):
+    """More could not be told through ek_model.h, and to plan thousands would take minutes."""
+    builder = ModelBuilder()
+    sources = [builder.activation(f"in {i}", (1, 4), Quantized()) for i in range(count)]
+    outputs = [builder.activation(f"out {i}", (1, 4), Quantized()) for i in range(count)]
+    for source, output in zip(sources, outputs, strict=True):
+        builder.operator("RESHAPE", [source if role == "inputs" else sources[0]], output)
+    model = builder.build(
+        sources if role == "inputs" else sources[:1], outputs if role == "outputs" else outputs[:1]
+    )
+    if count == 255:
+        assert len(getattr(read_tflite(model, "model"), role)) == 255
+    else:
+        with pytest.raises(ModelError, match=f"256 {role}; 255 are possible"):
+            read_tflite(model, "model")
+
+
 def packed_with_borders(builder, tensors):
     builder.subgraph.inputs = [tensors[0]]
     builder.subgraph.outputs = [tensors[-1]]
