@@ -2,7 +2,8 @@
 
 The golden is the TFLM interpreter on the host, the package ``tflite-micro``. Its wheels exist for Linux
 on x86-64 only; elsewhere the NumPy executor takes its place, which the tests hold equal to it on every
-byte of every layer. LiteRT and tflite-runtime are comparators: they round differently in places, and
+byte of every layer. It says so (``independent``, ``note``), because an executor that is compared with
+itself proves nothing. LiteRT and tflite-runtime are comparators: they round differently in places, and
 showing them tells a user why the output seen on a PC is not the board's.
 
 Nothing is imported before it is used.
@@ -29,6 +30,9 @@ from edgekit.graph.ir import Graph, Int8Array, Softmax
 # An interpreter of a package that carries no type annotations.
 _Untyped: TypeAlias = Any
 
+TFLM_VERSION = "0.dev20261023182759"
+"""The build of ``tflite-micro`` that defines "bit-exact"; ``pyproject.toml`` pins the same."""
+
 _MAX_ARENA_BYTES = 2**30
 # TFLM's allocators end each complaint with "Requested: …, available …, missing: …".
 _ARENA_EXHAUSTED = "missing:"
@@ -44,6 +48,18 @@ class Interpreter(Protocol):
     @property
     def version(self) -> str:
         """Version of the package that it comes from."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether its arithmetic is not that of edgekit's own executor."""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its version is the one that results are defined by: a comparator's never is."""
+
+    @property
+    def note(self) -> str | None:
+        """What a reader of its results must know, such as why it stands in for TFLM; None for nothing."""
 
     def run(self, inputs: Sequence[Int8Array]) -> list[Int8Array]:
         """The outputs for a batch: each input and output is int8 of shape (N, *tensor.shape[1:])."""
@@ -65,12 +81,13 @@ def open_golden(model: bytes, graph: Graph) -> Interpreter:
     a softmax wide enough for that gets the NumPy executor, too. Raises ModelError where TFLM refuses
     the model.
     """
-    if _softmax_may_end_tflm(graph):
-        return NumpyInterpreter(graph)
+    widest = _widest_softmax(graph)
+    if widest >= arithmetic.SOFTMAX_SUM_LIMIT:
+        return NumpyInterpreter(graph, f"TFLM can end the process in a softmax over {widest} entries")
     try:
         return TflmInterpreter(model, graph)
-    except ImportError:
-        return NumpyInterpreter(graph)
+    except ImportError as error:
+        return NumpyInterpreter(graph, f"TFLM is not installed: {error}")
 
 
 def open_comparators(model: bytes) -> list[Interpreter | RefusedInterpreter]:
@@ -87,12 +104,15 @@ def open_comparators(model: bytes) -> list[Interpreter | RefusedInterpreter]:
 
 
 class NumpyInterpreter:
-    """edgekit's own executor."""
+    """edgekit's own executor. ``note`` says why it was chosen."""
 
     name = "edgekit NumPy executor"
     version = __version__
+    independent = False
+    pinned = True
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, note: str | None = None) -> None:
+        self.note = note
         self._graph = graph
 
     def run(self, inputs: Sequence[Int8Array]) -> list[Int8Array]:
@@ -107,9 +127,12 @@ class TflmInterpreter:
     """
 
     name = "TFLM"
+    independent = True
 
     def __init__(self, model: bytes, graph: Graph) -> None:
         self.version = metadata.version("tflite-micro")
+        self.pinned = self.version == TFLM_VERSION
+        self.note = None if self.pinned else f"tflite-micro is not the pinned version, {TFLM_VERSION}"
         self._model = model
         self._graph = graph
         self._interpreter: _Untyped = self._open("kAllocationRecording")
@@ -173,6 +196,10 @@ class TflmInterpreter:
 class _LiteInterpreter:
     """An interpreter with the interface that TensorFlow Lite's Python packages share."""
 
+    independent = True
+    pinned = False
+    note: str | None = None
+
     def __init__(self, name: str, version: str, interpreter: _Untyped) -> None:
         self.name = name
         self.version = version
@@ -226,9 +253,10 @@ def _run_one_by_one(
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
-def _softmax_may_end_tflm(graph: Graph) -> bool:
-    widths = [graph.tensors[op.output].shape[-1] for op in graph.ops if isinstance(op, Softmax)]
-    return max(widths, default=0) >= arithmetic.SOFTMAX_SUM_LIMIT
+def _widest_softmax(graph: Graph) -> int:
+    """Entries of the longest row that a softmax of ``graph`` has; 0 where it has none."""
+    widths = (graph.tensors[op.output].shape[-1] for op in graph.ops if isinstance(op, Softmax))
+    return max(widths, default=0)
 
 
 @contextmanager

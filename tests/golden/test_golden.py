@@ -3,6 +3,9 @@
 import itertools
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from graph.tflite_builder import ModelBuilder, Quantized, edited
 
 from edgekit.errors import ModelError
 from edgekit.golden import (
+    TFLM_VERSION,
     NumpyInterpreter,
     RefusedInterpreter,
     TflmInterpreter,
@@ -44,7 +48,8 @@ def test_golden_is_tflm_and_equals_the_numpy_executor():
     golden = open_golden(ADD, graph)
     inputs = probing_inputs(graph)
     assert golden.name == "TFLM"
-    assert golden.version.startswith("0.dev")
+    assert (golden.version, golden.pinned, golden.note) == (TFLM_VERSION, True, None)
+    assert golden.independent
     (output,) = golden.run(inputs)
     assert output.shape == (16, 2, 3, 4)
     assert output.dtype == np.int8
@@ -56,6 +61,36 @@ def test_golden_is_numpy_where_tflm_is_not_installed(monkeypatch):
     golden = open_golden(ADD, read_tflite(ADD, "add"))
     assert isinstance(golden, NumpyInterpreter)
     assert golden.name == "edgekit NumPy executor"
+    assert not golden.independent
+    assert golden.note is not None
+    assert golden.note.startswith("TFLM is not installed: ")
+    assert "tflite_micro" in golden.note
+
+
+def test_golden_without_its_distribution_says_so(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    golden = open_golden(ADD, read_tflite(ADD, "add"))
+    assert not golden.independent
+    assert golden.note == "TFLM is not installed: No package metadata was found for tflite-micro"
+
+
+def test_another_tflm_than_the_pinned_one_is_told(monkeypatch):
+    graph = read_tflite(ADD, "add")
+    open_tflm(ADD, graph)
+    monkeypatch.setattr(metadata, "version", lambda name: "0.dev1")
+    golden = open_golden(ADD, graph)
+    assert (golden.version, golden.pinned, golden.independent) == ("0.dev1", False, True)
+    assert golden.note is not None
+    assert TFLM_VERSION in golden.note
+
+
+def test_pinned_tflm_is_that_of_the_dependencies():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    (pin,) = (name for name in project["project"]["dependencies"] if name.startswith("tflite-micro"))
+    assert pin.split(";")[0].strip() == f"tflite-micro=={TFLM_VERSION}"
 
 
 @pytest.mark.parametrize(("classes", "kind"), [(511, TflmInterpreter), (512, NumpyInterpreter)])
@@ -65,6 +100,7 @@ def test_golden_of_a_softmax_that_could_end_tflm_is_numpy(classes, kind):
     open_tflm(model, graph)
     golden = open_golden(model, graph)
     assert isinstance(golden, kind)
+    assert golden.independent == (golden.note is None) == (kind is TflmInterpreter)
     flat = np.zeros((1, classes), dtype=np.int8)
     assert set(golden.run([flat])[0].ravel().tolist()) <= {-128, -127}
 
@@ -123,6 +159,8 @@ def test_comparators_run_or_say_why_not():
         else:
             (output,) = comparator.run(inputs)
             assert output.shape == (16, 2, 3, 4)
+            assert comparator.independent
+            assert not comparator.pinned
 
 
 def test_comparators_that_are_not_installed_are_named(monkeypatch):
