@@ -110,7 +110,8 @@ def sha256_of_folder(folder: Path) -> str:
     """Digest over the names and bytes of every file below ``folder``, hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of_file(path)}\n".encode())
+        name = os.fsencode(path.relative_to(folder).as_posix())
+        digest.update(name + f"\0{sha256_of_file(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ symbolic links that leave the folder are ignored.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ import numpy as np
 from edgekit.data.dataset import Dataset, LabelledPictures, Labels, SkippedImage, Uint8Array
 from edgekit.data.preprocessing import is_picture_name, read_picture
 from edgekit.errors import DataError, UsageError
+from edgekit.workspace import sha256_of_file
 
 MAX_DATASET_BYTES = 4 * 1024**3
 MAX_CLASSES = 1000
@@ -117,6 +119,28 @@ def load_test_pictures(
     images, labels = decoder.decode(splits.test)
     _check_test_set(folder, labels, decoder.skipped)
     return LabelledPictures(images, labels, class_names, tuple(decoder.skipped))
+
+
+def digest_of_pictures(folder: Path) -> str:
+    """sha256 over the names and bytes of all files that :func:`load_dataset` may read, hexadecimal.
+
+    That is through symbolic links too, and nothing else that lies in the folder. Raises as it does.
+    """
+    root = folder.resolve()
+    _, splits = _list_splits(folder, seed=0, test_fraction=0.5)
+    paths = {picture.path for picture in (*splits.train, *splits.test, *(splits.validation or ()))}
+    digest = hashlib.sha256()
+    for name, path in sorted((os.fsencode(path.relative_to(root)), path) for path in paths):
+        digest.update(name + b"\0" + _digest_of_file(path) + b"\n")
+    return digest.hexdigest()
+
+
+def _digest_of_file(path: Path) -> bytes:
+    """sha256 of a file's bytes; of one that cannot be read, and is skipped when loading, a mark."""
+    try:
+        return sha256_of_file(path).encode()
+    except OSError:
+        return b"unreadable"
 
 
 def _list_splits(folder: Path, seed: int, test_fraction: float) -> tuple[tuple[str, ...], _Splits]:

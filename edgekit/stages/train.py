@@ -13,7 +13,7 @@ from edgekit.config import BUILT_IN_DATA
 from edgekit.errors import InterruptedTrainingError
 from edgekit.stages.job import Job, run_stage, versions
 from edgekit.training import TrainingProgress, TrainingResult
-from edgekit.workspace import sha256_of_folder, write_json
+from edgekit.workspace import write_json
 
 FLOAT_MODEL = "float.keras"
 TRAINING_REPORT = "training.json"
@@ -49,9 +49,11 @@ def train(job: Job) -> Path:
 
 def data_identity(job: Job) -> dict[str, Any]:
     """All that decides which pictures a job sees, as plain values."""
+    from edgekit.data.folder import digest_of_pictures
+
     data = msgspec.to_builtins(job.settings.data)
     folder = job.picture_folder()
-    digest = BUILT_IN_DATA if folder is None else sha256_of_folder(folder)
+    digest = BUILT_IN_DATA if folder is None else digest_of_pictures(folder)
     return {**data, "source": digest, "seed": job.settings.seed}
 
 

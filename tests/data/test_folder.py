@@ -1,5 +1,7 @@
 """Picture folders: what is read, in which order, and what is said about those that cannot be used."""
 
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.data.folder import load_dataset
+from edgekit.data.folder import digest_of_pictures, load_dataset
 from edgekit.errors import DataError, UsageError
 
 
@@ -257,3 +259,40 @@ def test_real_photos(shared_folder):
     assert Counter(dataset.train_labels.tolist()) == Counter(dataset.test_labels.tolist()) == {0: 10, 1: 10}
     assert dataset.skipped == ()
     assert dataset.train_images.std() > 30
+
+
+def test_the_digest_sees_what_is_loaded_and_nothing_else(split_folder):
+    first = digest_of_pictures(split_folder)
+    (split_folder / "train" / "cats" / "notes.txt").write_text("x")
+    (split_folder / "README.md").write_text("x")
+    assert digest_of_pictures(split_folder) == first
+    picture = split_folder / "train" / "cats" / "000.png"
+    picture.rename(picture.with_name("100.png"))
+    renamed = digest_of_pictures(split_folder)
+    assert renamed != first
+    picture.with_name("100.png").write_bytes(b"other")
+    assert digest_of_pictures(split_folder) not in {first, renamed}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_the_digest_follows_links_to_class_folders_as_the_loader_does(split_folder):
+    add_pictures(split_folder / "stored", 2, shade=9)
+    (split_folder / "train" / "birds").symlink_to(split_folder / "stored", target_is_directory=True)
+    assert load_dataset(split_folder, 8, 3).class_names == ("birds", "cats", "dogs")
+    first = digest_of_pictures(split_folder)
+    add_pictures(split_folder / "stored", 1, shade=77)
+    assert digest_of_pictures(split_folder) != first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have only Unicode names")
+def test_names_that_are_not_utf8(split_folder):
+    first = digest_of_pictures(split_folder)
+    picture = split_folder / "train" / "cats" / "000.png"
+    picture.rename(picture.with_name(os.fsdecode(b"\xff.png")))
+    assert digest_of_pictures(split_folder) != first
+    assert len(load_dataset(split_folder, 8, 3).train_images) == 7
+
+
+def test_a_digest_of_no_picture_folder(tmp_path):
+    with pytest.raises(DataError, match="no picture folder"):
+        digest_of_pictures(tmp_path / "none")

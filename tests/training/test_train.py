@@ -157,7 +157,7 @@ def test_a_network_with_weights_that_are_not_finite_is_no_result(shapes):
         warmup_fraction=0.0,
         validation_fraction=0.0,
     )
-    with pytest.raises(ModelError, match="training diverged.*weights that are not finite"):
+    with pytest.raises(ModelError, match=r"training diverged.*weights that are not finite"):
         train(shapes, NETWORK, settings)
 
 
