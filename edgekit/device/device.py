@@ -257,17 +257,27 @@ class Device:
             reply = self._ask_run(request, messages.ProfileReply)
             if len(reply.data) != request.op_count * messages.PROFILE_RECORD_BYTES:
                 raise DeviceError(f"{self._name} profiled another number of operators than it was asked to.")
-            profiles += [
-                OpProfile(op_index, *record) for op_index, record in enumerate(reply.records(), first_op)
-            ]
+            for op_index, (crc32, size_bytes, ticks) in enumerate(reply.records(), first_op):
+                self._check_op_size(op_index, size_bytes)
+                profiles.append(OpProfile(op_index, crc32, size_bytes, ticks))
         return tuple(profiles)
 
-    def op_output(self, op_index: int, stimulus: Stimulus) -> Int8Array | None:
-        """Output of operator ``op_index`` as a flat array, or None where it is not materialised."""
+    def op_output(
+        self, op_index: int, stimulus: Stimulus, expected_size_bytes: int | None = None
+    ) -> Int8Array | None:
+        """Output of operator ``op_index`` as a flat array, or None where it is not materialised.
+
+        Raises DeviceError, before anything is fetched, where it is not of ``expected_size_bytes``, and
+        UsageError for an operator that the model does not have.
+        """
+        op_count = self.info().op_count
+        if not 0 <= op_index < op_count:
+            raise UsageError(f"the model has no operator {op_index}; give one from 0 to {op_count - 1}.")
         self._stimulate(stimulus)
         size_bytes = self._ask_run(messages.RunToOp(op_index), messages.RunToOpReply).size_bytes
         if size_bytes == 0:
             return None
+        self._check_op_size(op_index, size_bytes, expected_size_bytes)
 
         def read(offset: int, length: int) -> bytes:
             return self._ask(messages.ReadHeld(offset, length), messages.ReadHeldReply).data
@@ -291,6 +301,15 @@ class Device:
         self._session = None
         if self._ensure_session().session_count != 1:
             raise DeviceError(f"{self._name} cannot restart itself. Press its reset button or power it off.")
+
+    def _check_op_size(self, op_index: int, size_bytes: int, expected_size_bytes: int | None = None) -> None:
+        """Raises DeviceError where an operator's output cannot have ``size_bytes``."""
+        if size_bytes > messages.LARGEST_TENSOR_BYTES or expected_size_bytes not in {None, size_bytes}:
+            expected = "" if expected_size_bytes is None else f", not {expected_size_bytes:,}"
+            raise DeviceError(
+                f"{self._name} says that operator {op_index} writes {size_bytes:,} bytes{expected}. Is its "
+                "firmware of another model? Generate, compile and flash it again."
+            )
 
     def _stimulate(self, stimulus: Stimulus) -> None:
         if isinstance(stimulus, GeneratedInput):

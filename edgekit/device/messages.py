@@ -25,7 +25,10 @@ PROFILE_RECORD_BYTES = 16
 MIN_MAX_BODY_BYTES = 64
 """Every device accepts and sends bodies of at least this size."""
 
-_LARGEST_TENSOR_BYTES = 1 << 26
+LARGEST_TENSOR_BYTES = 1 << 24
+"""No tensor of a model that edgekit reads is larger."""
+LARGEST_OP_COUNT = 0xFFFF
+"""PROFILE and RUN_TO_OP name operators in 16 bits."""
 _LARGEST_INFO_BYTES = 1 << 18
 
 
@@ -396,6 +399,8 @@ class DeviceInfo:
         contract, tick_unit, inputs, outputs, clock_hz, op_count, arena, sha256 = reader.take(_INFO_HEAD)
         if tick_unit not in set(TickUnit):
             raise _broken_info(f"its tick unit is {tick_unit}")
+        if op_count > LARGEST_OP_COUNT:
+            raise _broken_info(f"its model has {op_count:,} operators")
         info = cls(
             contract_version=contract,
             tick_unit=TickUnit(tick_unit),
@@ -466,11 +471,7 @@ class _Reader:
         rank = self._take_bytes(1)[0]
         shape = self.take(struct.Struct(f"<{rank}I"))
         size_bytes, scale, zero_point = self.take(_TENSOR_TAIL)
-        if (
-            not 1 <= rank <= 4
-            or math.prod(shape) != size_bytes
-            or not 0 < size_bytes <= _LARGEST_TENSOR_BYTES
-        ):
+        if not 1 <= rank <= 4 or math.prod(shape) != size_bytes or not 0 < size_bytes <= LARGEST_TENSOR_BYTES:
             raise _broken_info(f"tensor '{name}' has shape {shape} but {size_bytes:,} bytes")
         if not (math.isfinite(scale) and scale > 0 and -128 <= zero_point <= 127):
             raise _broken_info(f"tensor '{name}' has scale {scale} and zero point {zero_point}")

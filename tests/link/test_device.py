@@ -1,5 +1,7 @@
 """The Python Device and the C link, talking over a pipe that loses nothing."""
 
+import dataclasses
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -443,3 +445,93 @@ def test_a_greeting_is_checked(version: int, nonce_error: int, max_body_bytes: i
 
     with pytest.raises(DeviceError, match=message):
         Device(Answering(reply), timeouts=BRIEF).status()
+
+
+TENSOR = messages.TensorInfo("t", (1, 4), 4, 0.5, 0)
+INFO = messages.DeviceInfo(
+    contract_version=1,
+    tick_unit=TickUnit.CYCLES,
+    clock_hz=1,
+    op_count=5,
+    arena_bytes=64,
+    model_sha256="ab" * 32,
+    firmware_version="1",
+    board="liar",
+    engine="aot",
+    model_name="m",
+    inputs=(TENSOR,),
+    outputs=(TENSOR,),
+)
+
+
+def lying_device(
+    info: messages.DeviceInfo = INFO, *, size_bytes: int = 4, records: int | None = None
+) -> Device:
+    """A device of one's own making: operators' outputs of ``size_bytes``, profiles of ``records``."""
+
+    def answer(packet: Packet) -> messages.Message:
+        match packet.type:
+            case messages.Hello.type:
+                return messages.HelloReply(messages.Hello.unpack(packet.body).nonce, 1, 512, 1)
+            case messages.Info.type:
+                return messages.InfoReply(len(info.pack()), info.pack())
+            case messages.GenerateInput.type:
+                return messages.GenerateInputReply()
+            case messages.Profile.type:
+                count = messages.Profile.unpack(packet.body).op_count if records is None else records
+                return messages.ProfileReply(struct.pack("<IIQ", 0, size_bytes, 0) * count)
+            case messages.RunToOp.type:
+                return messages.RunToOpReply(size_bytes)
+            case messages.ReadHeld.type:
+                return messages.ReadHeldReply(bytes(messages.ReadHeld.unpack(packet.body).length))
+        raise AssertionError(f"an unexpected request, {packet.type}")
+
+    def reply(packet: Packet) -> Packet:
+        message = answer(packet)
+        return Packet(message.type, packet.number, message.pack())
+
+    return Device(Answering(reply), name="the liar")
+
+
+SEED = GeneratedInput(1)
+
+
+@pytest.mark.parametrize("op_count", [1 << 16, 0xFFFFFFFF])
+def test_more_operators_than_can_be_named_are_refused(op_count: int):
+    with pytest.raises(DeviceError, match=f"its model has {op_count:,} operators"):
+        lying_device(dataclasses.replace(INFO, op_count=op_count)).profile(SEED)
+
+
+@pytest.mark.parametrize("records", [0, 4, 6])
+def test_a_profile_of_another_number_of_operators_is_refused(records: int):
+    with pytest.raises(DeviceError, match="another number of operators"):
+        lying_device(records=records).profile(SEED)
+
+
+@pytest.mark.parametrize("size_bytes", [(1 << 24) + 1, 0xFFFFFFFF])
+def test_an_operators_output_of_a_size_that_cannot_be_is_refused(size_bytes: int):
+    device = lying_device(size_bytes=size_bytes)
+    with pytest.raises(DeviceError, match=f"the liar says that operator 0 writes {size_bytes:,} bytes"):
+        device.profile(SEED)
+    with pytest.raises(DeviceError, match=f"the liar says that operator 3 writes {size_bytes:,} bytes"):
+        device.op_output(3, SEED)
+    assert device.statistics.bytes_received < 2000, "nothing of it may be fetched"
+
+
+@pytest.mark.parametrize("expected_size_bytes", [0, 3, 5])
+def test_an_operators_output_of_another_size_than_expected_is_refused(expected_size_bytes: int):
+    with pytest.raises(DeviceError, match=f"operator 3 writes 4 bytes, not {expected_size_bytes}"):
+        lying_device().op_output(3, SEED, expected_size_bytes)
+
+
+def test_an_operators_output_of_the_expected_size_is_fetched():
+    output = lying_device().op_output(3, SEED, 4)
+    assert output is not None
+    assert output.tolist() == [0] * 4
+    assert lying_device(size_bytes=0).op_output(3, SEED, 4) is None
+
+
+@pytest.mark.parametrize("op_index", [-1, 5, 1 << 16])
+def test_an_operator_that_is_not_there_is_refused_before_anything_is_sent(op_index: int):
+    with pytest.raises(UsageError, match=f"no operator {op_index}; give one from 0 to 4"):
+        lying_device().op_output(op_index, SEED)
