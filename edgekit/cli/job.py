@@ -28,6 +28,9 @@ def open_job(workspace: Path, json_output: bool = False, force: Collection[str] 
         given = options.get(name)
         if given is not None and str(given) != BUILT_IN_DATA:
             values[place] = str(Path(given).absolute())
+    board = options.get("board")
+    if board is not None and board.endswith(".toml"):
+        values["build.board"] = str(Path(board).absolute())
     settings = override(load_settings(target), values)
     reporter = Reporter(json_output)
     if not target.settings_file.exists():

@@ -96,8 +96,11 @@ class Job:
         return None if source == BUILT_IN_DATA else self.workspace.root / source
 
     def board(self) -> Board:
-        """The chosen board's profile."""
-        return load_board(self.settings.build.board, self.workspace.boards_folder)
+        """The chosen board's profile; its file may be named relative to the workspace."""
+        name = self.settings.build.board
+        if name.endswith(".toml"):
+            name = str(self.workspace.root / name)
+        return load_board(name, self.workspace.boards_folder)
 
     def engine_name(self, board: Board) -> EngineName:
         """The chosen engine, or the board's default one. Raises UnknownNameError where it has none such."""

@@ -158,7 +158,7 @@ def test_a_model_too_large_for_the_board_is_told_before_any_compiler_runs(
     source = Path("boards/virt-cortex-m4.toml")
     (workspace / "boards").mkdir()
     tiny = (Path(__file__).resolve().parents[2] / source).read_text()
-    tiny = tiny.replace('name = "virt-cortex-m4"', 'name = "tiny"').replace("1_048_576", "2_100")
+    tiny = tiny.replace('name = "virt-cortex-m4"', 'name = "tiny"').replace("1_048_576", "4_200")
     (workspace / "boards" / "tiny.toml").write_text(tiny)
     monkeypatch.setattr("edgekit.toolchains.build.compile_project", lambda *a, **k: pytest.fail("compiled"))
     outcome = edgekit("build", "-w", workspace, "-b", "tiny", "-m", small_model)
