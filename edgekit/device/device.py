@@ -28,6 +28,10 @@ from edgekit.errors import DeviceError, NoAnswerError, RequestRefusedError, Usag
 Int8Array = NDArray[np.int8]
 Reply = TypeVar("Reply", bound=Message)
 
+# What one request hands on of the text that a device prints: a log is read by people, noise by nobody.
+_MAX_LOG_LINES = 200
+_MAX_LOG_LINE_CHARS = 500
+
 _HINT_NO_ANSWER = (
     "Is the board powered, is edgekit's firmware on it (`edgekit flash`), are port and baud rate right, "
     "and is no other program using the port?"
@@ -76,6 +80,8 @@ class LinkStatistics:
     """Answers to requests that had already been answered."""
     damaged_frames: int = 0
     log_lines: int = 0
+    log_lines_dropped: int = 0
+    """Those of ``log_lines`` that were too many for one request to be handed on."""
     bytes_sent: int = 0
     bytes_received: int = 0
 
@@ -129,7 +135,8 @@ class OpProfile:
 class Device:
     """A device behind ``transport``, which it owns from now on and closes.
 
-    ``on_log`` gets each line of text that the device prints. ``name`` stands for it in errors. Every
+    ``on_log`` gets the lines of text that the device prints: of each request the first 200, cut after 500
+    characters, and one more that says how many were dropped. ``name`` stands for it in errors. Every
     method may raise DeviceError. A session starts with the first request, and again with the one after
     a request that was not answered.
     """
@@ -152,6 +159,7 @@ class Device:
         self._statistics = LinkStatistics()
         self._looped_back = False
         self._slowest_run_s: float | None = None
+        self._request_log_lines = 0
 
     def __enter__(self) -> Self:
         return self
@@ -406,6 +414,16 @@ class Device:
         session, self._session = self._session, None  # Restored by an answer; without one, greet again.
         self._number = (self._number + 1) & 0xFFFF
         self._looped_back = False
+        self._request_log_lines = 0
+        try:
+            packet = self._await_attempts(request, reply, waits_s)
+        finally:
+            self._report_dropped_lines()
+        self._session = session
+        return self._open(packet, request, reply)
+
+    def _await_attempts(self, request: Message, reply: type[Reply], waits_s: Iterator[float]) -> Packet:
+        """The answer to ``request``, sent once for each of ``waits_s``. Raises NoAnswerError without one."""
         frame = encode_frame(Packet(request.type, self._number, request.pack()))
         self._count(requests=1)
         start_s, attempts = time.monotonic(), 0
@@ -414,8 +432,7 @@ class Device:
             self._count(bytes_sent=len(frame), retries=int(attempts > 1))
             packet = self._await_answer(request, reply, time.monotonic() + wait_s)
             if packet is not None:
-                self._session = session
-                return self._open(packet, request, reply)
+                return packet
         self._surface(self._decoder.take_rest())
         hint = _HINT_LOOPED_BACK if self._looped_back else _HINT_NO_ANSWER
         waited_s = time.monotonic() - start_s
@@ -446,10 +463,23 @@ class Device:
         texts = [item for item in found if isinstance(item, LogText)]
         lines = [line for text in texts for line in text.lines]
         self._count(log_lines=len(lines), damaged_frames=sum(text.damaged for text in texts))
-        if self._on_log is not None:
-            for line in lines:
-                self._on_log(line)
+        self._log(lines)
         return [item for item in found if isinstance(item, Packet)]
+
+    def _log(self, lines: Sequence[str]) -> None:
+        """Hands ``lines`` on, as far as the request in progress may."""
+        handed_on = lines[: max(_MAX_LOG_LINES - self._request_log_lines, 0)]
+        self._request_log_lines += len(lines)
+        self._count(log_lines_dropped=len(lines) - len(handed_on))
+        if self._on_log is not None:
+            for line in handed_on:
+                is_long = len(line) > _MAX_LOG_LINE_CHARS
+                self._on_log(f"{line[:_MAX_LOG_LINE_CHARS]}…" if is_long else line)
+
+    def _report_dropped_lines(self) -> None:
+        dropped = self._request_log_lines - _MAX_LOG_LINES
+        if dropped > 0 and self._on_log is not None:
+            self._on_log(f"(lines of text that are not shown: {dropped:,})")
 
     def _open(self, packet: Packet, request: Message, reply: type[Reply]) -> Reply:
         """The reply in ``packet``. Raises RequestRefusedError for an error reply."""

@@ -416,6 +416,27 @@ def test_last_words_without_a_delimiter_reach_the_log():
     assert log == ["HardFault at 0x0800"]
 
 
+def test_a_flood_of_text_is_cut_off():
+    log: list[str] = []
+    device = Device(Silence(text=b"x" * 600 + b"\n" + b"noise\n" * 5000), log.append, BRIEF)
+    with pytest.raises(NoAnswerError):
+        device.info()
+    assert log == ["x" * 500 + "…", *["noise"] * 199, "(lines of text that are not shown: 4,801)"]
+    assert (device.statistics.log_lines, device.statistics.log_lines_dropped) == (5001, 4801)
+
+
+def test_each_request_may_print_anew():
+    log: list[str] = []
+    transport = Silence()
+    device = Device(transport, log.append, BRIEF)
+    for _ in range(2):
+        transport._arrived = b"line\n" * 201
+        with pytest.raises(NoAnswerError):
+            device.info()
+    assert log == [*["line"] * 200, "(lines of text that are not shown: 1)"] * 2
+    assert device.statistics.log_lines_dropped == 2
+
+
 class Answering(Silence):
     """A transport whose other end answers every request with ``reply``, given the request."""
 
