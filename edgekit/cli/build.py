@@ -9,25 +9,11 @@ from typing import Any
 import click
 
 from edgekit.cli.job import open_job
-from edgekit.cli.options import (
-    board_option,
-    build_options,
-    data_options,
-    force_option,
-    json_option,
-    model_option,
-    training_options,
-    workspace_option,
-)
+from edgekit.cli.options import firmware_options, force_option, json_option
 
 
 @click.command()
-@workspace_option
-@board_option
-@model_option
-@build_options
-@data_options
-@training_options
+@firmware_options
 @force_option
 @json_option
 def build(workspace: Path, force: bool, json_output: bool, **options: Any) -> None:

@@ -8,25 +8,11 @@ from typing import Any
 import click
 
 from edgekit.cli.job import open_job
-from edgekit.cli.options import (
-    board_option,
-    build_options,
-    data_options,
-    device_options,
-    force_option,
-    model_option,
-    training_options,
-    workspace_option,
-)
+from edgekit.cli.options import device_options, firmware_options, force_option
 
 
 @click.command()
-@workspace_option
-@board_option
-@model_option
-@build_options
-@data_options
-@training_options
+@firmware_options
 @device_options
 @click.option(
     "--listen",

@@ -114,6 +114,21 @@ def verify_options(command: Command) -> Command:
     )
 
 
+def network_options(command: Command) -> Command:
+    """Which network, trained on what."""
+    return _stack(command, data_options, training_options)
+
+
+def firmware_options(command: Command) -> Command:
+    """Where, which board, which model, and how its firmware is made."""
+    return _stack(command, workspace_option, board_option, model_option, build_options, network_options)
+
+
+def proof_options(command: Command) -> Command:
+    """With which vectors a device is proved, and where it is."""
+    return _stack(command, verify_options, device_options)
+
+
 def _stack(command: Command, *options: Callable[[Command], Command]) -> Command:
     return functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 

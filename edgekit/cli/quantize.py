@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from edgekit.cli.job import open_job
-from edgekit.cli.options import data_options, force_option, json_option, training_options, workspace_option
+from edgekit.cli.options import force_option, json_option, network_options, workspace_option
 
 
 @click.command()
 @workspace_option
-@data_options
-@training_options
+@network_options
 @click.option("--calibration-images", type=int, help="Training pictures that set the ranges.")
 @force_option
 @json_option

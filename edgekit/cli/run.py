@@ -9,30 +9,13 @@ from typing import Any
 import click
 
 from edgekit.cli.job import open_job
-from edgekit.cli.options import (
-    board_option,
-    build_options,
-    data_options,
-    device_options,
-    force_option,
-    json_option,
-    model_option,
-    training_options,
-    verify_options,
-    workspace_option,
-)
+from edgekit.cli.options import firmware_options, force_option, json_option, proof_options
 from edgekit.errors import EXIT_DIFFERS
 
 
 @click.command()
-@workspace_option
-@board_option
-@model_option
-@data_options
-@training_options
-@build_options
-@verify_options
-@device_options
+@firmware_options
+@proof_options
 @force_option
 @json_option
 def run(workspace: Path, force: bool, json_output: bool, **options: Any) -> int:

@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from edgekit.cli.job import open_job
-from edgekit.cli.options import data_options, force_option, json_option, training_options, workspace_option
+from edgekit.cli.options import force_option, json_option, network_options, workspace_option
 
 
 @click.command()
 @workspace_option
-@data_options
-@training_options
+@network_options
 @force_option
 @json_option
 def train(workspace: Path, force: bool, json_output: bool, **options: Any) -> None:

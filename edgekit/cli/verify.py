@@ -9,29 +9,13 @@ from typing import Any
 import click
 
 from edgekit.cli.job import open_job
-from edgekit.cli.options import (
-    board_option,
-    build_options,
-    data_options,
-    device_options,
-    json_option,
-    model_option,
-    training_options,
-    verify_options,
-    workspace_option,
-)
+from edgekit.cli.options import firmware_options, json_option, proof_options
 from edgekit.errors import EXIT_DIFFERS
 
 
 @click.command()
-@workspace_option
-@board_option
-@model_option
-@verify_options
-@device_options
-@build_options
-@data_options
-@training_options
+@firmware_options
+@proof_options
 @json_option
 def verify(workspace: Path, json_output: bool, **options: Any) -> int:
     """Prove that the board computes the bytes of the host interpreter. Exit code 1 where it does not."""

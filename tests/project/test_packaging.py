@@ -63,3 +63,9 @@ def test_a_wheel_holds_firmware_boards_and_templates(tmp_path):
         assert expected <= names
     templates = {path.name for path in (ROOT / "edgekit/projects/templates").iterdir()}
     assert templates <= {Path(name).name for name in names}
+
+
+def test_click_is_new_enough_for_choices_among_numbers():
+    (click,) = (requirement for requirement in REQUIREMENTS if requirement.name == "click")
+    assert not click.specifier.contains("8.1.8")
+    assert click.specifier.contains("8.2.0")
