@@ -28,7 +28,7 @@ from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
 from edgekit.toolchains.build import compile_project
 from edgekit.verification.vectors import noise_vectors
-from edgekit.verification.verify import compute_reference, verify
+from edgekit.verification.verify import Expectation, compute_reference, verify
 
 ROOT = Path(__file__).resolve().parent.parent
 _SHARED = Path(os.environ.get("EDGEKIT_SHARED", ROOT.parent / "shared"))
@@ -74,7 +74,7 @@ def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
     vectors = noise_vectors(graph, _VECTORS, seed=0)
     reference = compute_reference(graph, open_golden(data, graph), [], vectors)
     with Device(open_emulator(board, built.image)) as device:
-        verdict = verify(device, graph, reference)
+        verdict = verify(device, graph, reference, Expectation(board.name))
         verified = time.monotonic()
         speed = _link_speed(device)
     instructions = _count_instructions(board_name, built.image, vectors.one(0))

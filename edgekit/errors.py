@@ -2,7 +2,7 @@
 
 An error says what happened, to what, and what to do next; it carries its facts as fields. Only
 ``edgekit.cli.entry_point`` catches :class:`EdgekitError`; anything else that reaches it is a defect
-of edgekit and is shown with its traceback.
+of edgekit, is shown with its traceback and never looks like a failed proof (exit code 1).
 
 ==== =======================================================================
 code meaning
@@ -14,6 +14,7 @@ code meaning
 4    a toolchain is missing or a compiler failed
 5    the project was generated but not compiled, because its SDK is not installed
 6    the model does not fit the board
+70   a defect of edgekit itself: the traceback says where
 130  interrupted
 ==== =======================================================================
 """
@@ -25,6 +26,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 EXIT_DIFFERS = 1
+EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
 
 

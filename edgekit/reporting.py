@@ -94,7 +94,10 @@ def describe_verdict(verdict: Verdict) -> list[str]:
         lines.append(_describe_layer(verdict.layer_check.first_difference))
     if verdict.layer_check is not None and verdict.layer_check.first_difference is None:
         check = verdict.layer_check
-        lines.append(f"layers: {check.operators} operators' outputs equal on {check.inputs} inputs")
+        lines.append(
+            f"layers: outputs of {check.operators} of {check.operators_total} operators equal "
+            f"on {check.inputs} inputs"
+        )
     if verdict.accuracy is not None:
         accuracy = verdict.accuracy
         lines.append(

@@ -3,12 +3,11 @@
 A workspace is a folder: ``edgekit.toml`` (settings, may be absent), ``boards/`` (the user's own board
 profiles, may be absent) and ``out/``, the only part that edgekit writes::
 
-    out/model/      float.keras, history.json, model.tflite, …      manifest.json
+    out/model/      float.keras, training.json, model.tflite, …      manifest.json
     out/<board>/    project/, firmware.elf, verdict.json, …         manifest.json
 
-A manifest records, for each stage run in its folder, the key of what went in (settings, inputs and
-versions, as a digest) and the sha256 of what came out. A stage whose key is unchanged and whose
-outputs are untouched is not run again.
+A manifest records, for each stage run in its folder, what went in (settings, digests of inputs and code,
+versions) and the sha256 of what came out. A stage for which all of that is as it was is not run again.
 """
 
 from __future__ import annotations
@@ -52,13 +51,17 @@ class Workspace:
         """Artefacts of one board."""
         return self.root / "out" / board_name
 
+    def check(self) -> None:
+        """Raises UsageError where there is no such folder."""
+        if not self.root.is_dir():
+            raise UsageError(f"the workspace {self.root} is not a folder. Create it, or name one with -w.")
+
     def prepare(self, folder: Path) -> Path:
         """Creates ``folder`` (inside the workspace) where needed and checks that it can be written.
 
         Raises UsageError when the workspace is missing or not writable.
         """
-        if not self.root.is_dir():
-            raise UsageError(f"the workspace {self.root} is not a folder. Create it, or name one with -w.")
+        self.check()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -115,32 +118,31 @@ def sha256_of_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def stage_key(inputs: Mapping[str, Any]) -> str:
-    """Digest of all that decides a stage's result; ``inputs`` must be plain JSON values."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def is_up_to_date(folder: Path, stage: str, key: str) -> bool:
-    """Whether ``stage`` has run in ``folder`` with this key and its outputs are as it left them."""
+def recorded_inputs(folder: Path, stage: str) -> dict[str, Any] | None:
+    """What ``stage`` last ran with in ``folder``; None where it has not run, or its outputs were changed."""
     record = _read_manifest(folder).get(stage)
-    if not isinstance(record, dict) or record.get("key") != key:
-        return False
-    outputs = record.get("outputs")
-    if not isinstance(outputs, dict) or not outputs:
-        return False
-    return all(
+    if not isinstance(record, dict):
+        return None
+    inputs, outputs = record.get("inputs"), record.get("outputs")
+    if not isinstance(inputs, dict) or not isinstance(outputs, dict) or not outputs:
+        return None
+    intact = all(
         (folder / name).is_file() and sha256_of_file(folder / name) == digest
         for name, digest in outputs.items()
     )
+    return inputs if intact else None
 
 
-def record_stage(
-    folder: Path, stage: str, key: str, inputs: Mapping[str, Any], outputs: Iterable[Path]
-) -> None:
+def changed_inputs(recorded: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
+    """Names of the inputs that differ from those recorded."""
+    plain = json.loads(json.dumps(inputs))
+    return sorted(name for name in {*recorded, *plain} if recorded.get(name) != plain.get(name))
+
+
+def record_stage(folder: Path, stage: str, inputs: Mapping[str, Any], outputs: Iterable[Path]) -> None:
     """Notes in the manifest that ``stage`` made ``outputs`` (files below ``folder``) from ``inputs``."""
     manifest = _read_manifest(folder)
     manifest[stage] = {
-        "key": key,
         "inputs": dict(inputs),
         "outputs": {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in sorted(outputs)},
     }

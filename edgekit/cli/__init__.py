@@ -6,8 +6,10 @@ Modules of this package import only click and edgekit's error tree at the top, s
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -25,7 +27,8 @@ from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
 from edgekit.cli.train import train
 from edgekit.cli.verify import verify
-from edgekit.errors import EXIT_INTERRUPTED, EdgekitError
+from edgekit.errors import EXIT_DEFECT, EXIT_INTERRUPTED, EdgekitError
+from edgekit.text import printable
 
 
 class _PipelineGroup(click.Group):
@@ -38,13 +41,13 @@ class _PipelineGroup(click.Group):
 @click.group(cls=_PipelineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgekit")
 def cli() -> None:
-    r"""Train small, quantize once, generate firmware for any board, and prove it bit by bit.
+    """Train small, quantize once, generate firmware for any board, and prove it bit by bit.
 
     \b
     Exit codes: 0 done, 1 the device differs, 2 something given is not usable,
     3 device or link, 4 toolchain, 5 generated but not compiled (no SDK),
-    6 the model does not fit the board, 130 interrupted.
-    """
+    6 the model does not fit the board, 70 a defect of edgekit, 130 interrupted.
+    """  # noqa: D301 - \b is for click
 
 
 for _command in (init, train, quantize, build, flash, verify, run, demo, boards, doctor):
@@ -54,19 +57,34 @@ for _command in (init, train, quantize, build, flash, verify, run, demo, boards,
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. The only place that catches EdgekitError."""
     try:
+        return _run(arguments)
+    except Exception:  # noqa: BLE001 - whatever it is, it must not look like a verdict
+        traceback.print_exc()
+        click.echo("edgekit: this is a defect of edgekit; please report it with the lines above.", err=True)
+        return EXIT_DEFECT
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
         result = cli.main(args=arguments, prog_name="edgekit", standalone_mode=False)
-    except click.Abort:
-        return EXIT_INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except EdgekitError as error:
-        click.echo(f"edgekit: {error}", err=True)
+        click.echo(f"edgekit: {printable(str(error))}", err=True)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("edgekit: interrupted; what was finished before is kept.", err=True)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return _leave_quietly()
     return result if isinstance(result, int) else 0
+
+
+def _leave_quietly() -> int:
+    """The reader of our output has gone (`| head`): what it wanted it has."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - outlives this function
+    return 0
 
 
 def entry_point() -> NoReturn:

@@ -20,7 +20,7 @@ def build(workspace: Path, force: bool, json_output: bool, **options: Any) -> No
     """Generate the firmware project for a board and compile it."""
     from edgekit.stages.build import build as run_build
 
-    job = open_job(workspace, json_output, ["build"] if force else [], **options)
+    job = open_job(workspace, ["build"], json_output=json_output, force=force, **options)
     firmware = run_build(job)
     job.reporter.say(f"firmware: {firmware.image}")
     if json_output:

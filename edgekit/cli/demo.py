@@ -25,11 +25,11 @@ from edgekit.errors import EXIT_DIFFERS
 @force_option
 def demo(workspace: Path, force: bool, **options: Any) -> int:
     """See the whole job on built-in pictures and an emulated Cortex-M4. Needs no hardware."""
-    from edgekit.stages.verify import VERDICT
+    from edgekit.stages.build import VERDICT
     from edgekit.stages.verify import verify as run_verify
 
     workspace.mkdir(parents=True, exist_ok=True)
-    job = open_job(workspace, force=["train", "quantize", "build"] if force else [], **options)
+    job = open_job(workspace, ["train", "quantize", "build"], force=force, **options)
     verdict = run_verify(job)
     folder = job.workspace.board_folder(verdict.board)
     job.reporter.say(f"model:    {job.workspace.model_folder / 'model.tflite'}")

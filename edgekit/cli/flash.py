@@ -25,5 +25,5 @@ def flash(workspace: Path, force: bool, listen: int | None, **options: Any) -> N
     """Put the firmware onto the board, or start the emulator of an emulated one."""
     from edgekit.stages.flash import flash as run_flash
 
-    job = open_job(workspace, force=["build"] if force else [], **options)
+    job = open_job(workspace, ["build"], force=force, **options)
     run_flash(job, listen)

@@ -15,14 +15,25 @@ from edgekit.cli.options import SETTING_OF_OPTION
 _PATH_OPTIONS = {"model_file": "model.file", "data_source": "data.source"}
 
 
-def open_job(workspace: Path, json_output: bool = False, force: Collection[str] = (), **options: Any) -> Job:
-    """The job that ``options`` (named as in :mod:`edgekit.cli.options`, None: not given) describe."""
+def open_job(
+    workspace: Path,
+    stages: Collection[str],
+    *,
+    json_output: bool = False,
+    force: bool = False,
+    **options: Any,
+) -> Job:
+    """The job that ``options`` (named as in :mod:`edgekit.cli.options`, None: not given) describe.
+
+    ``stages`` are those that the command is about.
+    """
     from edgekit.config import BUILT_IN_DATA, load_settings, override
     from edgekit.reporting import Reporter
     from edgekit.stages.job import Job
     from edgekit.workspace import Workspace
 
     target = Workspace(workspace.absolute())
+    target.check()
     values = {SETTING_OF_OPTION[name]: value for name, value in options.items() if name in SETTING_OF_OPTION}
     for name, place in _PATH_OPTIONS.items():
         given = options.get(name)
@@ -35,4 +46,4 @@ def open_job(workspace: Path, json_output: bool = False, force: Collection[str] 
     reporter = Reporter(json_output)
     if not target.settings_file.exists():
         reporter.say(f"no edgekit.toml in {workspace}: using the defaults (`edgekit init` writes one)")
-    return Job(target, settings, reporter, frozenset(force))
+    return Job(target, settings, reporter, frozenset(stages), force)

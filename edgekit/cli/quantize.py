@@ -22,7 +22,7 @@ def quantize(workspace: Path, force: bool, json_output: bool, **options: Any) ->
     from edgekit.stages.quantize import QUANTIZATION_REPORT
     from edgekit.stages.quantize import quantize as run_quantize
 
-    job = open_job(workspace, json_output, ["quantize"] if force else [], **options)
+    job = open_job(workspace, ["quantize"], json_output=json_output, force=force, **options)
     model = run_quantize(job)
     job.reporter.say(f"int8 model: {model}")
     if json_output:

@@ -21,7 +21,7 @@ def train(workspace: Path, force: bool, json_output: bool, **options: Any) -> No
     from edgekit.stages.train import TRAINING_REPORT
     from edgekit.stages.train import train as run_train
 
-    job = open_job(workspace, json_output, ["train"] if force else [], **options)
+    job = open_job(workspace, ["train"], json_output=json_output, force=force, **options)
     model = run_train(job)
     job.reporter.say(f"float model: {model}")
     if json_output:

@@ -21,7 +21,7 @@ def verify(workspace: Path, json_output: bool, **options: Any) -> int:
     """Prove that the board computes the bytes of the host interpreter. Exit code 1 where it does not."""
     from edgekit.stages.verify import verify as run_verify
 
-    job = open_job(workspace, json_output, **options)
+    job = open_job(workspace, ["build"], json_output=json_output, **options)
     verdict = run_verify(job)
     if json_output:
         click.echo(json.dumps(verdict.to_json(), indent=2))

@@ -12,7 +12,7 @@ import msgspec
 
 from edgekit.boards import Board, EngineName
 from edgekit.resources import firmware_folder
-from edgekit.stages.job import Job, run_stage, versions
+from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.quantize import Int8Model, obtain_model
 from edgekit.workspace import read_json, sha256_of_folder, write_atomically, write_json
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT_FOLDER = "project"
 BUILD_REPORT = "build.json"
+VERDICT = "verdict.json"
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,14 @@ def build(job: Job) -> Firmware:
     toolchain = find_toolchain(board, options.toolchain, engine)
     folder = job.workspace.board_folder(board.name)
     inputs = {
-        "model": model.graph.sha256,
+        PREDECESSOR: model.graph.sha256,
         "model_name": model.graph.name,
         "board": msgspec.to_builtins(board),
         "engine": engine,
         "toolchain": f"{toolchain.name} {toolchain.version}",
         "optimize": options.optimize,
         "firmware": sha256_of_folder(firmware_folder()),
+        "code": sources_digest("codegen", "graph", "projects", "toolchains"),
         "versions": versions(),
     }
     run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, plan, folder))
@@ -75,6 +77,7 @@ def _build(
     from edgekit.toolchains.build import compile_project
 
     options = job.settings.build
+    (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
     generated = generate_model(model.graph, plan)
     project = assemble(board, model.graph, model.data, generated, kernel_sources(model.graph), engine)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import edgekit
 from edgekit import __version__
 from edgekit.boards import Board, EngineName, load_board
 from edgekit.config import BUILT_IN_DATA, Settings
 from edgekit.errors import UnknownNameError
 from edgekit.reporting import Reporter
-from edgekit.workspace import Workspace, is_up_to_date, record_stage, stage_key
+from edgekit.workspace import Workspace, changed_inputs, record_stage, recorded_inputs, sha256_of_file
 
 if TYPE_CHECKING:
     from edgekit.data.dataset import Dataset, LabelledPictures, SkippedImage
@@ -22,14 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One command's work: where, with which settings, shown to whom. ``force`` names the stages to run
-    even when nothing changed.
+    """One command's work: where, with which settings, shown to whom.
+
+    ``stages`` are those that the command is about: their results follow the settings, and with ``force``
+    they run even when nothing changed. What other stages made before is used as it is, so that building
+    or verifying never replaces a model that took an hour to train.
     """
 
     workspace: Workspace
     settings: Settings
     reporter: Reporter
-    force: frozenset[str] = frozenset()
+    stages: frozenset[str] = frozenset({"train", "quantize", "build"})
+    force: bool = False
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -110,6 +116,10 @@ class Job:
         return name
 
 
+PREDECESSOR = "predecessor"
+"""Name of the input that is another stage's result: where it changed, a result cannot be used any more."""
+
+
 def run_stage(
     job: Job,
     stage: str,
@@ -117,17 +127,24 @@ def run_stage(
     inputs: Mapping[str, Any],
     make: Callable[[], Iterable[Path]],
 ) -> bool:
-    """Runs ``make`` (which returns the files it wrote into ``folder``) unless it is up to date.
+    """Runs ``make`` (which returns the files it wrote into ``folder``) unless its results can be used.
 
     Returns whether it ran. ``inputs`` are plain JSON values: all that decides the result.
     """
-    key = stage_key(inputs)
-    if stage not in job.force and is_up_to_date(folder, stage, key):
-        job.reporter.say(f"{stage}: up to date in {folder}")
-        return False
+    recorded = recorded_inputs(folder, stage)
+    if recorded is not None and not (job.force and stage in job.stages):
+        changed = changed_inputs(recorded, inputs)
+        if not changed:
+            job.reporter.say(f"{stage}: up to date in {folder}")
+            return False
+        if stage not in job.stages and PREDECESSOR not in changed:
+            job.reporter.warn(
+                f"{stage}: what is in {folder} was made with another {', '.join(changed)} and is used as it "
+                f"is; `edgekit {stage}` makes it anew"
+            )
+            return False
     job.workspace.prepare(folder)
-    outputs = list(make())
-    record_stage(folder, stage, key, inputs, outputs)
+    record_stage(folder, stage, inputs, list(make()))
     return True
 
 
@@ -140,3 +157,20 @@ def versions(*distributions: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+@cache
+def sources_digest(*parts: str) -> str:
+    """Digest of edgekit's own sources in ``parts`` (folders and modules of the package).
+
+    A version number alone would call a result up to date that changed code would make differently.
+    """
+    package = Path(edgekit.__file__).parent
+    files = [
+        path
+        for part in parts
+        for path in ([package / part] if part.endswith(".py") else sorted((package / part).rglob("*")))
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+    digests = [f"{path.relative_to(package).as_posix()} {sha256_of_file(path)}" for path in files]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

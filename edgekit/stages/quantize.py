@@ -11,7 +11,7 @@ import msgspec
 
 from edgekit.errors import UsageError
 from edgekit.graph.ir import Graph
-from edgekit.stages.job import Job, run_stage, versions
+from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.train import TRAINING_REPORT, data_identity, train
 from edgekit.workspace import read_json, sha256_of_file, write_atomically, write_json
 
@@ -53,11 +53,12 @@ def quantize(job: Job) -> Path:
     float_model = train(job)
     folder = job.workspace.model_folder
     inputs = {
-        "float_model": sha256_of_file(float_model),
+        PREDECESSOR: sha256_of_file(float_model),
         "data": data_identity(job),
         "quantization": msgspec.to_builtins(job.settings.quantization),
         "seed": job.settings.seed,
-        "versions": versions("tensorflow", "tflite_micro"),
+        "code": sources_digest("data", "graph", "quantization.py"),
+        "versions": versions("tensorflow", "pillow"),
     }
     run_stage(job, "quantize", folder, inputs, lambda: _quantize(job, float_model, folder))
     return folder / INT8_MODEL

@@ -11,7 +11,7 @@ import msgspec
 
 from edgekit.config import BUILT_IN_DATA
 from edgekit.errors import InterruptedTrainingError
-from edgekit.stages.job import Job, run_stage, versions
+from edgekit.stages.job import Job, run_stage, sources_digest, versions
 from edgekit.training import TrainingProgress, TrainingResult
 from edgekit.workspace import write_json
 
@@ -31,7 +31,8 @@ def train(job: Job) -> Path:
         "model": msgspec.to_builtins(settings.model),
         "training": msgspec.to_builtins(settings.training),
         "seed": settings.seed,
-        "versions": versions("tensorflow", "keras", "numpy"),
+        "code": sources_digest("data", "models", "training.py"),
+        "versions": versions("tensorflow", "keras", "numpy", "pillow"),
     }
     interrupted_after: list[int] = []
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from edgekit import __version__
 from edgekit.boards import Board
 from edgekit.config import BUILT_IN_DATA, override
 from edgekit.device.device import Device
 from edgekit.errors import DeviceError, UsageError
 from edgekit.graph.ir import Graph, Tensor
-from edgekit.stages.build import Firmware, build
+from edgekit.stages.build import VERDICT, Firmware, build
 from edgekit.stages.job import Job
 from edgekit.stages.quantize import Int8Model, obtain_model
 from edgekit.verification.vectors import Vectors
 from edgekit.verification.verdict import Latency, Verdict
-from edgekit.workspace import write_json
+from edgekit.workspace import sha256_of_file, write_json
 
-VERDICT = "verdict.json"
+if TYPE_CHECKING:
+    from edgekit.verification.verify import Expectation
 
 
 def verify(job: Job) -> Verdict:
@@ -36,6 +41,8 @@ def verify(job: Job) -> Verdict:
     model = firmware.model if firmware is not None else obtain_model(job)
     pictures = _pictures(job, model)
     vectors = _vectors(job, model.graph, pictures)
+    folder = job.workspace.prepare(job.workspace.board_folder(board.name))
+    (folder / VERDICT).unlink(missing_ok=True)  # A verdict must not outlive what it judged.
     golden = open_golden(model.data, model.graph)
     job.reporter.heading(
         f"verifying {board.name} against {golden.name} {golden.version} on {len(vectors)} inputs"
@@ -46,6 +53,7 @@ def verify(job: Job) -> Verdict:
             device,
             model.graph,
             reference,
+            _expectation(job, board, firmware),
             pictures.class_names,
             job.settings.verify.layer_check_inputs,
             advance,
@@ -53,11 +61,23 @@ def verify(job: Job) -> Verdict:
     if firmware is not None:
         latency = _emulated_latency(board, firmware, vectors, verdict.latency)
         verdict = replace(verdict, latency=latency)
-    folder = job.workspace.prepare(job.workspace.board_folder(board.name))
-    write_json(folder / VERDICT, verdict.to_json())
+    write_json(folder / VERDICT, {**verdict.to_json(), "vectors": _described(job), "edgekit": __version__})
     job.reporter.verdict(verdict)
     job.reporter.say(f"verdict: {folder / VERDICT}")
     return verdict
+
+
+def _expectation(job: Job, board: Board, firmware: Firmware | None) -> Expectation:
+    from edgekit.verification.verify import Expectation
+
+    image_sha256 = None if firmware is None else sha256_of_file(firmware.image)
+    engine = job.settings.build.engine if firmware is None else firmware.engine
+    return Expectation(board.name, engine, image_sha256)
+
+
+def _described(job: Job) -> dict[str, Any]:
+    """Which vectors were asked for, so that the verdict can be had again."""
+    return {**msgspec.to_builtins(job.settings.verify), "seed": job.settings.seed}
 
 
 @contextmanager
@@ -96,7 +116,7 @@ def _emulated_latency(
         return measured if local else None
     with Device(open_emulator(board, firmware.image, count_instructions=True)) as device:
         instructions = device.run(vectors.one(0)).ticks * per_tick
-    return Latency("instructions", instructions, instructions, instructions, None)
+    return Latency("instructions", 1, instructions, instructions, instructions, None)
 
 
 @dataclass(frozen=True)
@@ -116,12 +136,12 @@ def _pictures(job: Job, model: Int8Model) -> _Pictures:
     if limit == 0 or not (model.trained_here or own_pictures):
         return _Pictures(None, model.class_names)
     pixels = _picture_tensor(model.graph)
-    dataset = _with_picture_shape(job, pixels).dataset
-    _check_classes(model.graph, dataset.class_names)
-    chosen = stratified_sample(dataset.test_labels, limit, job.settings.seed)
-    images = quantize_pixels(dataset.test_images[chosen], pixels.scale, pixels.zero_point)
-    vectors = picture_vectors(images, [int(label) for label in dataset.test_labels[chosen]])
-    return _Pictures(vectors, tuple(dataset.class_names))
+    pictures = _with_picture_shape(job, pixels).test_pictures
+    _check_classes(model.graph, pictures.class_names)
+    chosen = stratified_sample(pictures.labels, limit, job.settings.seed)
+    images = quantize_pixels(pictures.images[chosen], pixels.scale, pixels.zero_point)
+    vectors = picture_vectors(images, [int(label) for label in pictures.labels[chosen]])
+    return _Pictures(vectors, tuple(pictures.class_names))
 
 
 def _picture_tensor(graph: Graph) -> Tensor:
@@ -145,10 +165,10 @@ def _with_picture_shape(job: Job, pixels: Tensor) -> Job:
 
 
 def _check_classes(graph: Graph, class_names: Sequence[str]) -> None:
-    classes = graph.tensors[graph.outputs[0]].shape[-1]
+    classes = graph.tensors[graph.outputs[0]].size_bytes
     if classes != len(class_names):
         raise UsageError(
-            f"{graph.name} tells {classes} classes apart, the picture folder has {len(class_names)} "
+            f"the output of {graph.name} has {classes} elements, the picture folder has {len(class_names)} "
             f"({', '.join(class_names)}). Name the folder of the model's own classes with --data."
         )
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgekit.device.device import LinkStatistics
 
-# Fewer distinct outputs than this over all vectors prove little: a network stuck at a handful of
-# outputs hides most wrong kernels from a comparison of outputs alone.
-FEW_DISTINCT_OUTPUTS = 9
+# So many distinct outputs, or fewer, prove little: a network stuck at a handful of outputs hides most wrong
+# kernels from a comparison of outputs alone.
+FEW_DISTINCT_OUTPUTS = 8
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,21 @@ class Difference:
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """Digests of every layer compared on the device: inputs used and operators that it materialises."""
+    """Digests of the layers' outputs, compared on some of the inputs.
+
+    ``operators`` of the model's ``operators_total`` were compared; an engine need not materialise the
+    output of an operator that it fuses with its successor.
+    """
 
     inputs: int
     operators: int
+    operators_total: int
     first_difference: LayerDifference | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every operator was compared, without a difference, on at least one input."""
+        return self.inputs > 0 and self.operators == self.operators_total and self.first_difference is None
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Latency:
-    """Counter ticks of one inference over all vectors; ``unit`` says what the device counts."""
+    """What ``inferences`` inferences took, each; ``unit`` says what was counted."""
 
     unit: str
+    inferences: int
     minimum: int
     median: int
     maximum: int
@@ -80,10 +91,16 @@ class Latency:
 
 @dataclass(frozen=True)
 class InterpreterIdentity:
-    """Name and version of an interpreter that took part."""
+    """The interpreter that decides.
+
+    ``independent`` is false where it is edgekit's own executor; ``note`` says why it is this one, where
+    that needs saying.
+    """
 
     name: str
     version: str
+    independent: bool
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -101,11 +118,16 @@ class Comparator:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The whole result. ``exact`` is true only when every byte of every output, and every layer digest
-    that was taken, equals the golden's.
+    """The whole result.
+
+    ``exact``: every byte of every output, and every layer digest that was taken, equals the golden's.
+    ``distinct_outputs``: different values seen, of the output that showed the fewest. ``conclusive``: they
+    were enough for equality to mean something. ``image_sha256`` is the image that was emulated, None where
+    the device was found at a port.
     """
 
     exact: bool
+    conclusive: bool
     inputs: int
     distinct_outputs: int
     differing_inputs: int
@@ -115,6 +137,8 @@ class Verdict:
     latency: Latency | None
     engine: str
     board: str
+    firmware_version: str
+    image_sha256: str | None
     model_name: str
     model_sha256: str
     golden: InterpreterIdentity

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.device.device import Device
-from edgekit.device.messages import DeviceInfo, TickUnit
+from edgekit.device.messages import DeviceInfo, TensorInfo, TickUnit
 from edgekit.errors import DeviceError, ModelError, WrongModelError
 from edgekit.golden import Interpreter, RefusedInterpreter
 from edgekit.graph.executor import execute, execute_all
-from edgekit.graph.ir import Graph, Int8Array
+from edgekit.graph.ir import Graph, Int8Array, Op, Tensor
+from edgekit.verification.accuracy import confusion_matrix
 from edgekit.verification.vectors import Vectors
 from edgekit.verification.verdict import (
     FEW_DISTINCT_OUTPUTS,
@@ -62,13 +63,27 @@ def compute_reference(
             "edgekit or of that interpreter's version: please report it with the model."
         )
     compared = tuple(_compare(comparator, vectors, outputs) for comparator in comparators)
-    return Reference(vectors, outputs, InterpreterIdentity(golden.name, golden.version), compared)
+    identity = InterpreterIdentity(golden.name, golden.version, golden.independent, golden.note)
+    return Reference(vectors, outputs, identity, compared)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Who must be at the other end: the board's name, and the engine where the user chose one.
+
+    ``image_sha256`` is the image that was emulated, for the verdict.
+    """
+
+    board: str
+    engine: str | None = None
+    image_sha256: str | None = None
 
 
 def verify(
     device: Device,
     graph: Graph,
     reference: Reference,
+    expected: Expectation,
     class_names: Sequence[str] = (),
     layer_check_inputs: int = 4,
     progress: Progress = lambda done, total: None,
@@ -77,19 +92,19 @@ def verify(
 
     ``layer_check_inputs`` vectors, spread evenly, are also compared layer by layer through digests.
     Raises WrongModelError before any vector is sent when the device runs another model, DeviceError
-    when the device or the link fails.
+    when it is another board, contradicts the model or itself, or when the link fails.
     """
     info = device.info()
-    _check_handshake(info, graph)
+    _check_handshake(info, graph, expected)
     actual, ticks = _run_all(device, reference.vectors, progress)
     differing = _differing_inputs(reference.outputs, actual)
     layer_check = _check_layers(device, graph, reference.vectors, layer_check_inputs)
-    first = _first_difference(device, graph, reference, actual, differing) if len(differing) else None
-    distinct = len({b"".join(output[index].tobytes() for output in actual) for index in range(len(ticks))})
-    layers_equal = layer_check is None or layer_check.first_difference is None
+    first = _first_difference(device, graph, reference, actual, differing) if differing else None
+    distinct = min(_distinct(output) for output in actual)
     status = device.status()
     return Verdict(
-        exact=not len(differing) and layers_equal,
+        exact=not differing and (layer_check is None or layer_check.first_difference is None),
+        conclusive=distinct > FEW_DISTINCT_OUTPUTS,
         inputs=len(reference.vectors),
         distinct_outputs=distinct,
         differing_inputs=len(differing),
@@ -99,6 +114,8 @@ def verify(
         latency=_latency(info, ticks),
         engine=info.engine,
         board=info.board,
+        firmware_version=info.firmware_version,
+        image_sha256=expected.image_sha256,
         model_name=info.model_name,
         model_sha256=info.model_sha256,
         golden=reference.golden,
@@ -106,24 +123,42 @@ def verify(
         arena_used_bytes=status.arena_used_bytes,
         stack_used_bytes=status.stack_used_bytes,
         link=device.statistics,
-        warnings=_warnings(distinct, len(reference.vectors), layer_check),
+        warnings=_warnings(distinct, reference, layer_check),
     )
 
 
-def _check_handshake(info: DeviceInfo, graph: Graph) -> None:
+def _check_handshake(info: DeviceInfo, graph: Graph, expected: Expectation) -> None:
     if info.model_sha256 != graph.sha256:
         raise WrongModelError(graph.sha256, info.model_sha256)
-    for role, described, indices in (
-        ("input", info.inputs, graph.inputs),
-        ("output", info.outputs, graph.outputs),
-    ):
-        reported = [tensor.shape for tensor in described]
-        expected = [graph.tensors[index].shape for index in indices]
-        if reported != expected:
-            raise DeviceError(
-                f"the device reports {role} shapes {reported}, the model has {expected}. "
-                "Build the firmware again and flash it."
-            )
+    if info.board != expected.board:
+        raise DeviceError(
+            f"the device says that it is the board '{info.board}', not '{expected.board}'. "
+            "Name the right board with --board, or the right port with --port."
+        )
+    if expected.engine not in {None, info.engine}:
+        raise DeviceError(
+            f"the device runs the engine '{info.engine}', not '{expected.engine}'. "
+            "Build the firmware with that engine and flash it, or leave --engine out."
+        )
+    inputs, outputs = (
+        [graph.tensors[index] for index in indices] for indices in (graph.inputs, graph.outputs)
+    )
+    reported = (_described(info.inputs), _described(info.outputs), info.op_count)
+    wanted = (_described(inputs), _described(outputs), graph.ops[-1].index + 1)
+    if reported != wanted:
+        raise DeviceError(
+            f"the device describes its model as {reported}, but it is {wanted} (shape, scale and zero point "
+            "of inputs and outputs, number of operators). Build the firmware again and flash it."
+        )
+
+
+def _described(tensors: Sequence[Tensor | TensorInfo]) -> list[tuple[tuple[int, ...], float, int]]:
+    # A scale travels as float32, in which the .tflite has it, too.
+    return [(tensor.shape or (1,), float(np.float32(tensor.scale)), tensor.zero_point) for tensor in tensors]
+
+
+def _distinct(output: Int8Array) -> int:
+    return len({one.tobytes() for one in output})
 
 
 def _run_all(device: Device, vectors: Vectors, progress: Progress) -> tuple[tuple[Int8Array, ...], list[int]]:
@@ -168,13 +203,13 @@ def _check_layers(device: Device, graph: Graph, vectors: Vectors, count: int) ->
     if count == 0:
         return None
     chosen = sorted({index * len(vectors) // count for index in range(min(count, len(vectors)))})
-    operators = 0
+    operators = len(graph.ops)
     for index in chosen:
-        inputs = vectors.one(index)
-        first, operators = _first_differing_layer(device, graph, inputs)
+        first, compared = _first_differing_layer(device, graph, vectors.one(index))
+        operators = min(operators, compared)
         if first is not None:
-            return LayerCheck(len(chosen), operators, first)
-    return LayerCheck(len(chosen), operators, None)
+            return LayerCheck(len(chosen), operators, len(graph.ops), first)
+    return LayerCheck(len(chosen), operators, len(graph.ops), None)
 
 
 def _first_differing_layer(
@@ -182,22 +217,35 @@ def _first_differing_layer(
 ) -> tuple[LayerDifference | None, int]:
     """The first operator whose digest differs on ``inputs``, and how many operators were comparable."""
     expected = execute_all(graph, inputs)
-    ops = {op.index: op for op in graph.ops}
-    profiles = [profile for profile in device.profile(inputs) if profile.size_bytes]
-    for profile in profiles:
-        op = ops[profile.op_index]
-        tensor = expected[op.output]
-        if zlib.crc32(tensor.tobytes()) == profile.output_crc32:
-            continue
-        actual = device.op_output(profile.op_index, inputs)
-        name = graph.tensors[op.output].name
-        if actual is None or np.array_equal(actual, tensor.ravel()):
+    profiles = {profile.op_index: profile for profile in device.profile(inputs)}
+    compared = 0
+    for op in graph.ops:
+        profile, tensor = profiles[op.index], expected[op.output]
+        if profile.size_bytes not in {0, tensor.size}:
             raise DeviceError(
-                f"the device's digest of operator {op.index} ({op.opcode}) differs, but its bytes do not: "
-                "the device does not compute the same twice. Check its power supply and memory."
+                f"the device says that operator {op.index} ({op.opcode}) writes {profile.size_bytes} bytes; "
+                f"the model has {tensor.size} there. Build the firmware again and flash it."
             )
-        return LayerDifference(op.index, op.opcode, _element_difference(name, tensor, actual)), len(profiles)
-    return None, len(profiles)
+        if profile.size_bytes == 0:
+            continue
+        compared += 1
+        if zlib.crc32(tensor.tobytes()) != profile.output_crc32:
+            return _layer_difference(device, graph, op, inputs, tensor), compared
+    return None, compared
+
+
+def _layer_difference(
+    device: Device, graph: Graph, op: Op, inputs: Sequence[Int8Array], expected: Int8Array
+) -> LayerDifference:
+    """Where the output of ``op`` differs, from the tensor itself."""
+    actual = device.op_output(op.index, inputs)
+    if actual is None or actual.size != expected.size or np.array_equal(actual, expected.ravel()):
+        raise DeviceError(
+            f"the device's digest of operator {op.index} ({op.opcode}) differs, but its bytes do not: "
+            "the device does not compute the same twice. Check its power supply and memory."
+        )
+    name = graph.tensors[op.output].name
+    return LayerDifference(op.index, op.opcode, _element_difference(name, expected, actual))
 
 
 def _first_difference(
@@ -221,17 +269,15 @@ def _accuracy(
     labels = np.asarray(reference.vectors.labels, dtype=np.int64)
     if not len(labels):
         return None
-    scores = actual[0][: len(labels)].reshape(len(labels), -1)
-    golden_scores = reference.outputs[0][: len(labels)].reshape(len(labels), -1)
-    predicted = scores.argmax(axis=1)
-    classes = scores.shape[1]
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
+    count = len(labels)
+    predicted = actual[0][:count].reshape(count, -1).argmax(axis=1)
+    golden_predicted = reference.outputs[0][:count].reshape(count, -1).argmax(axis=1)
+    confusion = confusion_matrix(predicted, labels, actual[0][0].size)
     return Accuracy(
-        pictures=len(labels),
+        pictures=count,
         device_correct=int((predicted == labels).sum()),
-        golden_correct=int((golden_scores.argmax(axis=1) == labels).sum()),
-        class_names=tuple(class_names) or tuple(str(index) for index in range(classes)),
+        golden_correct=int((golden_predicted == labels).sum()),
+        class_names=tuple(class_names) or tuple(str(index) for index in range(len(confusion))),
         confusion=tuple(tuple(int(value) for value in row) for row in confusion),
     )
 
@@ -242,19 +288,25 @@ def _latency(info: DeviceInfo, ticks: Sequence[int]) -> Latency | None:
     median = int(statistics.median(ticks))
     seconds = info.seconds(median)
     milliseconds = None if seconds is None else 1000 * seconds
-    return Latency(info.tick_unit.name.lower(), min(ticks), median, max(ticks), milliseconds)
+    return Latency(info.tick_unit.name.lower(), len(ticks), min(ticks), median, max(ticks), milliseconds)
 
 
-def _warnings(distinct: int, inputs: int, layer_check: LayerCheck | None) -> tuple[str, ...]:
+def _warnings(distinct: int, reference: Reference, layer_check: LayerCheck | None) -> tuple[str, ...]:
     warnings = []
-    if distinct < min(FEW_DISTINCT_OUTPUTS, inputs):
+    if not reference.golden.independent:
+        warnings.append(f"the golden is edgekit's own executor: {reference.golden.note}")
+    elif reference.golden.note is not None:
+        warnings.append(reference.golden.note)
+    if distinct <= FEW_DISTINCT_OUTPUTS:
         layers = (
-            f" The digests of {layer_check.operators} layers on {layer_check.inputs} inputs agree, though."
-            if layer_check is not None and layer_check.operators and layer_check.first_difference is None
+            " Every layer's digest agrees, though, on the inputs where it was taken."
+            if layer_check is not None and layer_check.complete
             else ""
         )
         warnings.append(
-            f"only {distinct} distinct outputs over {inputs} inputs: equality of outputs alone proves little "
-            f"here. Give real pictures with --data.{layers}"
+            f"only {distinct} distinct outputs over {len(reference.vectors)} inputs: equality of outputs "
+            f"alone proves little here. Give real pictures with --data.{layers}"
         )
+    if layer_check is not None and layer_check.operators == 0:
+        warnings.append("the device shows no layer's output, so only the model's outputs were compared.")
     return tuple(warnings)

@@ -7,11 +7,11 @@ import pytest
 from edgekit.errors import UsageError
 from edgekit.workspace import (
     Workspace,
-    is_up_to_date,
+    changed_inputs,
     read_json,
     record_stage,
+    recorded_inputs,
     sha256_of_folder,
-    stage_key,
     write_atomically,
 )
 
@@ -28,18 +28,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
 
 
-def test_a_stage_is_up_to_date_until_its_key_or_output_changes(tmp_path):
+def test_a_stage_is_recorded_until_an_output_changes(tmp_path):
     output = tmp_path / "out.bin"
     output.write_bytes(b"1")
-    key = stage_key({"alpha": 0.25})
-    record_stage(tmp_path, "train", key, {"alpha": 0.25}, [output])
-    assert is_up_to_date(tmp_path, "train", key)
-    assert not is_up_to_date(tmp_path, "train", stage_key({"alpha": 0.5}))
-    assert not is_up_to_date(tmp_path, "quantize", key)
+    record_stage(tmp_path, "train", {"alpha": 0.25}, [output])
+    assert recorded_inputs(tmp_path, "train") == {"alpha": 0.25}
+    assert recorded_inputs(tmp_path, "quantize") is None
     output.write_bytes(b"2")
-    assert not is_up_to_date(tmp_path, "train", key)
+    assert recorded_inputs(tmp_path, "train") is None
     output.unlink()
-    assert not is_up_to_date(tmp_path, "train", key)
+    assert recorded_inputs(tmp_path, "train") is None
+
+
+def test_changed_inputs_are_named():
+    before = {"data": {"seed": 0}, "model": 1, "gone": 2}
+    assert changed_inputs(before, {"data": {"seed": 1}, "model": 1, "new": 3}) == ["data", "gone", "new"]
+    assert changed_inputs({"sizes": [1, 2]}, {"sizes": (1, 2)}) == []
 
 
 @pytest.mark.parametrize(
@@ -50,20 +54,17 @@ def test_a_stage_is_up_to_date_until_its_key_or_output_changes(tmp_path):
         '{"train": 3}',
         "\xff",
         "[" * 100_000,
-        f'{{"train": {{"key": "{stage_key({})}"}}}}',
-        f'{{"train": {{"key": "{stage_key({})}", "outputs": []}}}}',
-        f'{{"train": {{"key": "{stage_key({})}", "outputs": {{}}}}}}',
-        f'{{"train": {{"key": "{stage_key({})}", "outputs": {{"a": 3}}}}}}',
+        '{"train": {"inputs": {}}}',
+        '{"train": {"inputs": {}, "outputs": []}}',
+        '{"train": {"inputs": {}, "outputs": {}}}',
+        '{"train": {"inputs": {}, "outputs": {"a": 3}}}',
+        '{"train": {"inputs": 3, "outputs": {"a": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}}',
     ],
 )
-def test_a_damaged_manifest_means_that_nothing_is_up_to_date(tmp_path, damage):
+def test_a_damaged_manifest_records_nothing(tmp_path, damage):
     (tmp_path / "a").write_bytes(b"")
     (tmp_path / "manifest.json").write_text(damage, encoding="latin-1")
-    assert not is_up_to_date(tmp_path, "train", stage_key({}))
-
-
-def test_the_key_does_not_depend_on_dictionary_order():
-    assert stage_key({"a": 1, "b": 2}) == stage_key({"b": 2, "a": 1})
+    assert recorded_inputs(tmp_path, "train") is None
 
 
 def test_folder_digest_sees_names_and_bytes(tmp_path):
