@@ -20,7 +20,6 @@ from edgekit.codegen.c_text import (
 )
 from edgekit.codegen.kernel_calls import (
     KERNELS_VERSION,
-    PARAMS_BYTES,
     ConstantArray,
     Integer,
     KernelCall,
@@ -72,7 +71,7 @@ def constant_bytes(graph: Graph) -> int:
     """
     calls = [call for op in graph.ops if (call := kernel_call(graph, op)) is not None]
     arrays = sum(constant.size_bytes for call in calls for constant in call.constants())
-    params = sum(PARAMS_BYTES[call.params_type] for call in calls)
+    params = sum(call.params_bytes for call in calls)
     border = (*graph.inputs, *graph.outputs)
     names = {_ENGINE_NAME, graph.name, *(graph.tensors[index].name for index in border)}
     info = _MODEL_INFO_BYTES + _TENSOR_INFO_BYTES * len(border) + sum(map(string_bytes, names))

@@ -6,7 +6,7 @@ of the C struct is an error of the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from math import prod
@@ -35,17 +35,7 @@ from edgekit.graph.ir import (
 KERNELS_VERSION = 1
 """EK_KERNELS_VERSION of the ek_kernels.h that these parameters are for."""
 
-PARAMS_BYTES: Mapping[str, int] = {
-    "ek_conv_2d": 52,
-    "ek_depthwise_conv_2d": 52,
-    "ek_fully_connected": 36,
-    "ek_add": 32,
-    "ek_pool_2d": 30,
-    "ek_mean": 16,
-    "ek_pad": 52,
-    "ek_softmax": 16,
-}
-"""sizeof each parameter struct where pointers have 32 bits."""
+_POINTER_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class ConstantArray:
     @property
     def size_bytes(self) -> int:
         """Bytes in flash."""
-        return int(self.values.size) * (1 if self.element_type == "int8_t" else 4)
+        return int(self.values.size) * _integer_bytes(self.element_type)
 
 
 @dataclass(frozen=True)
@@ -90,6 +80,12 @@ class KernelCall:
     params_type: str
     params: Struct
 
+    @property
+    def params_bytes(self) -> int:
+        """Bytes of the parameters in flash, where pointers have 32 bits."""
+        size_bytes, _ = _layout(self.params)
+        return size_bytes
+
     def constants(self) -> tuple[ConstantArray, ...]:
         """The arrays that the parameters point to."""
         return tuple(_constants(self.params))
@@ -102,25 +98,15 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     """
     if isinstance(op, Reshape):
         return None
-    if op.opcode not in _KERNELS:
-        raise TypeError(f"{op.opcode} has no kernel")
-    name, struct = _KERNELS[op.opcode]
     params = _params(op, graph)
     _check_ranges(op, params)
-    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", struct, params)
+    name = op.opcode.lower()
+    params_type = _SHARED_PARAMS_TYPES.get(op.opcode, f"ek_{name}")
+    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", params_type, params)
 
 
-_KERNELS = {
-    "CONV_2D": ("conv_2d", "ek_conv_2d"),
-    "DEPTHWISE_CONV_2D": ("depthwise_conv_2d", "ek_depthwise_conv_2d"),
-    "FULLY_CONNECTED": ("fully_connected", "ek_fully_connected"),
-    "ADD": ("add", "ek_add"),
-    "AVERAGE_POOL_2D": ("average_pool_2d", "ek_pool_2d"),
-    "MAX_POOL_2D": ("max_pool_2d", "ek_pool_2d"),
-    "MEAN": ("mean", "ek_mean"),
-    "PAD": ("pad", "ek_pad"),
-    "SOFTMAX": ("softmax", "ek_softmax"),
-}
+# Where a struct does not have the name of its operator.
+_SHARED_PARAMS_TYPES = {"AVERAGE_POOL_2D": "ek_pool_2d", "MAX_POOL_2D": "ek_pool_2d"}
 
 
 @singledispatch
@@ -251,6 +237,24 @@ def _check_ranges(op: Op, value: Value, name: str = "") -> None:
             f"its {name} reaches from {numbers.min()} to {numbers.max()}, {limits.min} to {limits.max} fit. "
             "Use a smaller model, or the tflm engine."
         )
+
+
+def _layout(value: Value) -> tuple[int, int]:
+    """Size and alignment of ``value`` in C: every number lies at a multiple of its own size."""
+    if isinstance(value, Integer):
+        return (_integer_bytes(value.type_name),) * 2
+    if isinstance(value, ConstantArray):
+        return (_POINTER_BYTES,) * 2
+    end, strictest = 0, 1
+    for _, field in value.fields:
+        size_bytes, alignment = _layout(field)
+        end += -end % alignment + size_bytes
+        strictest = max(strictest, alignment)
+    return end + -end % strictest, strictest
+
+
+def _integer_bytes(type_name: str) -> int:
+    return np.dtype(type_name.removesuffix("_t")).itemsize
 
 
 def _constants(value: Value) -> Iterator[ConstantArray]:

@@ -19,10 +19,10 @@ from graph import tflite_builder as build
 from kernels.compiling import CORTEX_M4, INCLUDE, KERNELS, WARNINGS, cortex_m4_compiler, host_compiler, run
 
 from edgekit.codegen.c_model import CONTRACT_VERSION, constant_bytes, generate_model, kernel_sources
-from edgekit.codegen.kernel_calls import KERNELS_VERSION, PARAMS_BYTES
+from edgekit.codegen.kernel_calls import KERNELS_VERSION, kernel_call
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.errors import ModelError
-from edgekit.graph.ir import Graph
+from edgekit.graph.ir import SUPPORTED_OPCODES, Graph
 from edgekit.graph.tflite import read_tflite
 
 GOLDEN = Path(__file__).parent / "golden" / "tiny"
@@ -44,6 +44,10 @@ HOSTILE_NAMES = [
     "%s%n",
     "// comment /* open",
 ]
+
+
+def test_tiny_model_has_every_operator() -> None:
+    assert {op.opcode for op in tiny_model().ops} == set(SUPPORTED_OPCODES)
 
 
 def test_text_is_the_golden_one() -> None:
@@ -243,8 +247,10 @@ def test_constant_bytes_are_those_of_the_object(
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
 def test_params_bytes_are_those_of_the_structs(compiler: str, tmp_path: Path) -> None:
+    graph = tiny_model()
+    calls = [call for op in graph.ops if (call := kernel_call(graph, op)) is not None]
     source = tmp_path / "sizes.c"
-    asserts = (f'_Static_assert(sizeof({name}) == {size}, "");\n' for name, size in PARAMS_BYTES.items())
+    asserts = (f'_Static_assert(sizeof({call.params_type}) == {call.params_bytes}, "");\n' for call in calls)
     source.write_text('#include "edgekit/ek_kernels.h"\n' + "".join(asserts))
     target = str(tmp_path / "sizes.o")
     run([*cortex_m4_compiler(compiler), "-std=c11", f"-I{INCLUDE}", "-c", str(source), "-o", target])

@@ -2,28 +2,14 @@
 
 import struct
 
-import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from graph import tflite_builder as build
+from graph.tflite_builder import ONE_OPERATOR
 
 from edgekit.errors import ModelError
 from edgekit.graph.flatbuffer import OPERATOR_OPTIONS
 from edgekit.graph.ir import SUPPORTED_OPCODES
 from edgekit.graph.tflite import read_tflite
-
-ONE_OPERATOR = {
-    "ADD": build.add((1, 4)),
-    "AVERAGE_POOL_2D": build.pool("AVERAGE_POOL_2D", (1, 4, 4, 1), (2, 2)),
-    "CONV_2D": build.convolution("CONV_2D", (1, 4, 4, 1), np.ones((1, 2, 2, 1), np.int8)),
-    "DEPTHWISE_CONV_2D": build.convolution("DEPTHWISE_CONV_2D", (1, 4, 4, 1), np.ones((1, 2, 2, 1), np.int8)),
-    "FULLY_CONNECTED": build.fully_connected((1, 4), np.ones((2, 4), np.int8)),
-    "MAX_POOL_2D": build.pool("MAX_POOL_2D", (1, 4, 4, 1), (2, 2)),
-    "MEAN": build.mean((1, 3, 3, 2), keep_dims=True),
-    "PAD": build.pad((1, 4), [(0, 0), (1, 1)]),
-    "RESHAPE": build.reshape((1, 4), (1, 2, 2)),
-    "SOFTMAX": build.softmax((1, 4)),
-}
 
 
 @pytest.mark.parametrize("opcode", SUPPORTED_OPCODES)

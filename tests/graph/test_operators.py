@@ -1,11 +1,15 @@
 """Models of one operator with odd geometry and extreme numbers, compared with TFLM on every byte."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from graph import tflite_builder as build
 from graph.agreement import assert_equal_outputs, distinct_rows, probing_inputs
-from graph.tflite_builder import ACTIVATIONS, Quantized
+from graph.tflite_builder import ACTIVATIONS, ONE_OPERATOR, Quantized
 
+from edgekit.graph.cost import op_macs
+from edgekit.graph.ir import SUPPORTED_OPCODES
 from edgekit.graph.tflite import read_tflite
 
 
@@ -24,6 +28,22 @@ def int32(generator, size, limit=20_000):
 
 def spread(channels, low=2e-4, high=2e-2):
     return [float(scale) for scale in np.geomspace(low, high, channels)]
+
+
+@pytest.mark.parametrize("opcode", SUPPORTED_OPCODES)
+def test_every_supported_operator(opcode):
+    """Each has a builder, equals TFLM, and costs something where it has weights."""
+    model = ONE_OPERATOR[opcode]
+    assert_equal_outputs(model)
+    graph = read_tflite(model, opcode)
+    (op,) = graph.ops
+    assert op.opcode == opcode
+    assert (op_macs(graph, op) > 0) == hasattr(op, "filter")
+
+
+def test_readme_lists_every_supported_operator():
+    text = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+    assert f"{', '.join(SUPPORTED_OPCODES)}." in text
 
 
 GEOMETRIES = [

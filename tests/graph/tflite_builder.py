@@ -6,7 +6,7 @@ and compute the shape of its output as TensorFlow does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -292,3 +292,18 @@ def _output_size(
         for extent, cover in zip(input_shape[1:3], covered, strict=True)
     ]
     return [-(-extent // stride) for extent, stride in zip(room, strides, strict=True)]
+
+
+ONE_OPERATOR: Mapping[str, bytes] = {
+    "ADD": add((1, 4)),
+    "AVERAGE_POOL_2D": pool("AVERAGE_POOL_2D", (1, 4, 4, 1), (2, 2)),
+    "CONV_2D": convolution("CONV_2D", (1, 4, 4, 1), np.ones((1, 2, 2, 1), np.int8)),
+    "DEPTHWISE_CONV_2D": convolution("DEPTHWISE_CONV_2D", (1, 4, 4, 1), np.ones((1, 2, 2, 1), np.int8)),
+    "FULLY_CONNECTED": fully_connected((1, 4), np.ones((2, 4), np.int8)),
+    "MAX_POOL_2D": pool("MAX_POOL_2D", (1, 4, 4, 1), (2, 2)),
+    "MEAN": mean((1, 3, 3, 2), keep_dims=True),
+    "PAD": pad((1, 4), [(0, 0), (1, 1)]),
+    "RESHAPE": reshape((1, 4), (1, 2, 2)),
+    "SOFTMAX": softmax((1, 4)),
+}
+"""The smallest model of each operator."""

@@ -91,6 +91,12 @@ KERNEL_OF_HEADER = dict.fromkeys(("requantize.h", "dot.h", "lanes.h"), "fully_co
 }
 
 
+def test_every_kernel_has_cases_and_a_fault() -> None:
+    calls = (kernel_call(case.graph, case.graph.ops[0]) for case in CASES.values())
+    assert {call.function for call in calls if call is not None} == set(NUMBERS)
+    assert {path.name for path in KERNELS.glob("*.c")} <= {file_name for file_name, _, _ in FAULTS.values()}
+
+
 @pytest.fixture(scope="session")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The driver and each kernel compiled without sanitizers, by the name of its source."""
