@@ -74,7 +74,7 @@ def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
     vectors = noise_vectors(graph, _VECTORS, seed=0)
     reference = compute_reference(graph, open_golden(data, graph), [], vectors)
     with Device(open_emulator(board, built.image)) as device:
-        verdict = verify(device, graph, reference, Expectation(board.name))
+        verdict = verify(device, graph, reference, Expectation(board.name, "emulated"))
         verified = time.monotonic()
         speed = _link_speed(device)
     instructions = _count_instructions(board_name, built.image, vectors.one(0))

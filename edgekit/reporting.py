@@ -17,6 +17,14 @@ from edgekit.verification.verdict import Comparator, Difference, ElementDifferen
 
 Advance = Callable[[int, int], None]
 
+_PIPE_WIDTH = 10_000
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has gone (`| head`). Rich would end the program with exit code 1: the device differs."""
+        raise BrokenPipeError
+
 
 class Reporter:
     """Writes for people. With ``json_output`` people's text goes to stderr, so stdout stays parseable.
@@ -27,7 +35,15 @@ class Reporter:
 
     def __init__(self, json_output: bool = False) -> None:
         stream: IO[str] = sys.stderr if json_output else sys.stdout
-        self._console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._console = _Console(
+            file=stream,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            soft_wrap=True,
+            # In a pipe a row of a table is one line, however long, so that it can be searched.
+            width=None if stream.isatty() else _PIPE_WIDTH,
+        )
 
     def say(self, text: str) -> None:
         """One line."""
@@ -85,8 +101,9 @@ def describe_verdict(verdict: Verdict) -> list[str]:
     agreeing = verdict.inputs - verdict.differing_inputs
     word = "bit-exact" if verdict.exact else "NOT bit-exact"
     lines = [
-        f"{word}: {verdict.board} ({verdict.engine}) equals {verdict.golden.name} {verdict.golden.version} "
-        f"on {agreeing} of {verdict.inputs} inputs, {verdict.distinct_outputs} distinct outputs"
+        f"{word}: {verdict.board} ({verdict.engine}, {verdict.where}) equals {verdict.golden.name} "
+        f"{verdict.golden.version} on {agreeing} of {verdict.inputs} inputs, "
+        f"{verdict.distinct_outputs} distinct outputs"
     ]
     if verdict.first_difference is not None:
         lines += _describe_difference(verdict.first_difference)
@@ -112,7 +129,7 @@ def describe_verdict(verdict: Verdict) -> list[str]:
     if verdict.stack_used_bytes:
         memory += f", stack {verdict.stack_used_bytes:,} bytes"
     lines.append(memory)
-    lines += [_describe_comparator(comparator) for comparator in verdict.comparators]
+    lines += [_describe_comparator(comparator) for comparator in verdict.comparators if comparator.version]
     return lines
 
 

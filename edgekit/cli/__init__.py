@@ -6,6 +6,7 @@ Modules of this package import only click and edgekit's error tree at the top, s
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
 from edgekit.cli.train import train
 from edgekit.cli.verify import verify
-from edgekit.errors import EXIT_DEFECT, EXIT_INTERRUPTED, EdgekitError
+from edgekit.errors import EXIT_DEFECT, EXIT_INTERRUPTED, EdgekitError, UsageError
 from edgekit.text import printable
 
 
@@ -68,7 +69,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = cli.main(args=arguments, prog_name="edgekit", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"edgekit: {printable(error.format_message())}", err=True)
         return error.exit_code
     except EdgekitError as error:
         click.echo(f"edgekit: {printable(str(error))}", err=True)
@@ -78,6 +79,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _leave_quietly()
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        click.echo(f"edgekit: {printable(f'{error.strerror or error}{place}')}.", err=True)
+        return UsageError.exit_code
     return result if isinstance(result, int) else 0
 
 
@@ -89,6 +94,9 @@ def _leave_quietly() -> int:
 
 def entry_point() -> NoReturn:
     """The ``edgekit`` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # An old code page must not stop a run that took an hour.
+            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())
 

@@ -65,6 +65,8 @@ def build(job: Job) -> Firmware:
     }
     run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, plan, folder))
     report = read_json(folder / BUILD_REPORT)
+    if not (folder / PROJECT_FOLDER).is_dir():
+        job.reporter.warn(f"{folder / PROJECT_FOLDER} is gone; `edgekit build --force` writes it again")
     return Firmware(folder / report["image"], board, engine, model, report)
 
 

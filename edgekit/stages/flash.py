@@ -24,7 +24,7 @@ def flash(job: Job, listen_port: int | None = None) -> DeviceInfo:
         say=job.reporter.say,
     )
     job.reporter.say(
-        f"{info.board} runs {info.model_name} ({info.model_sha256[:12]}…), engine {info.engine}; "
-        f"next: edgekit verify --board {firmware.board.name}"
+        f"{info.board} ran {info.model_name} ({info.model_sha256[:12]}…), engine {info.engine}; "
+        "`edgekit verify` with the same options proves it"
     )
     return info

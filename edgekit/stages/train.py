@@ -13,7 +13,7 @@ from edgekit.config import BUILT_IN_DATA
 from edgekit.errors import InterruptedTrainingError
 from edgekit.stages.job import Job, run_stage, sources_digest, versions
 from edgekit.training import TrainingProgress, TrainingResult
-from edgekit.workspace import write_json
+from edgekit.workspace import read_json, write_json
 
 FLOAT_MODEL = "float.keras"
 TRAINING_REPORT = "training.json"
@@ -45,6 +45,12 @@ def train(job: Job) -> Path:
     run_stage(job, "train", folder, inputs, make)
     if interrupted_after:
         raise InterruptedTrainingError(str(folder / FLOAT_MODEL), interrupted_after[0])
+    report = read_json(folder / TRAINING_REPORT)
+    if report.get("interrupted"):
+        job.reporter.warn(
+            f"the model is of a training that was interrupted (best epoch {report['best_epoch']}); "
+            "`edgekit train --force` trains again"
+        )
     return folder / FLOAT_MODEL
 
 

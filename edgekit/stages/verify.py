@@ -32,7 +32,7 @@ def verify(job: Job) -> Verdict:
     Raises DeviceError where the board is neither emulated nor at a port.
     """
     from edgekit.golden import open_comparators, open_golden
-    from edgekit.verification.verify import compute_reference
+    from edgekit.verification.verify import check_identity, compute_reference
     from edgekit.verification.verify import verify as judge
 
     board = job.board()
@@ -43,21 +43,24 @@ def verify(job: Job) -> Verdict:
     vectors = _vectors(job, model.graph, pictures)
     folder = job.workspace.prepare(job.workspace.board_folder(board.name))
     (folder / VERDICT).unlink(missing_ok=True)  # A verdict must not outlive what it judged.
+    expected = _expectation(job, board, firmware)
     golden = open_golden(model.data, model.graph)
     job.reporter.heading(
         f"verifying {board.name} against {golden.name} {golden.version} on {len(vectors)} inputs"
     )
-    reference = compute_reference(model.graph, golden, open_comparators(model.data), vectors)
-    with open_device(job, board, firmware) as device, job.reporter.progress("on the device") as advance:
-        verdict = judge(
-            device,
-            model.graph,
-            reference,
-            _expectation(job, board, firmware),
-            pictures.class_names,
-            job.settings.verify.layer_check_inputs,
-            advance,
-        )
+    with open_device(job, board, firmware) as device:
+        check_identity(device, model.graph, expected)
+        reference = compute_reference(model.graph, golden, open_comparators(model.data), vectors)
+        with job.reporter.progress("on the device") as advance:
+            verdict = judge(
+                device,
+                model.graph,
+                reference,
+                expected,
+                pictures.class_names,
+                job.settings.verify.layer_check_inputs,
+                advance,
+            )
     if firmware is not None:
         latency = _emulated_latency(board, firmware, vectors, verdict.latency)
         verdict = replace(verdict, latency=latency)
@@ -72,7 +75,20 @@ def _expectation(job: Job, board: Board, firmware: Firmware | None) -> Expectati
 
     image_sha256 = None if firmware is None else sha256_of_file(firmware.image)
     engine = job.settings.build.engine if firmware is None else firmware.engine
-    return Expectation(board.name, engine, image_sha256)
+    return Expectation(board.name, _where(job, board), engine, image_sha256)
+
+
+def _where(job: Job, board: Board) -> str:
+    """Where the device is, in words: nobody shall take an emulator for the board."""
+    at = job.settings.device
+    if at.port is not None:
+        return f"at {at.port}"
+    if at.target is not None:
+        return f"over ssh at {at.target}"
+    if board.emulator is None or board.emulator.kind == "process":
+        return "as a process of this computer"
+    programs = {"unicorn": "unicorn", "qemu-system": "qemu-system-arm", "qemu-user": board.emulator.machine}
+    return f"emulated by {programs[board.emulator.kind]}"
 
 
 def _described(job: Job) -> dict[str, Any]:

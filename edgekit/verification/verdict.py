@@ -123,7 +123,7 @@ class Verdict:
     ``exact``: every byte of every output, and every layer digest that was taken, equals the golden's.
     ``distinct_outputs``: different values seen, of the output that showed the fewest. ``conclusive``: they
     were enough for equality to mean something. ``image_sha256`` is the image that was emulated, None where
-    the device was found at a port.
+    the device was found at a port; ``where`` says in words where the device was.
     """
 
     exact: bool
@@ -137,6 +137,7 @@ class Verdict:
     latency: Latency | None
     engine: str
     board: str
+    where: str
     firmware_version: str
     image_sha256: str | None
     model_name: str

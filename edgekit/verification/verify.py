@@ -71,10 +71,12 @@ def compute_reference(
 class Expectation:
     """Who must be at the other end: the board's name, and the engine where the user chose one.
 
-    ``image_sha256`` is the image that was emulated, for the verdict.
+    ``where`` ("emulated by QEMU", "at /dev/ttyUSB0") and ``image_sha256`` (of the image that is emulated)
+    are for the verdict.
     """
 
     board: str
+    where: str
     engine: str | None = None
     image_sha256: str | None = None
 
@@ -94,8 +96,7 @@ def verify(
     Raises WrongModelError before any vector is sent when the device runs another model, DeviceError
     when it is another board, contradicts the model or itself, or when the link fails.
     """
-    info = device.info()
-    _check_handshake(info, graph, expected)
+    info = check_identity(device, graph, expected)
     actual, ticks = _run_all(device, reference.vectors, progress)
     differing = _differing_inputs(reference.outputs, actual)
     layer_check = _check_layers(device, graph, reference.vectors, layer_check_inputs)
@@ -114,6 +115,7 @@ def verify(
         latency=_latency(info, ticks),
         engine=info.engine,
         board=info.board,
+        where=expected.where,
         firmware_version=info.firmware_version,
         image_sha256=expected.image_sha256,
         model_name=info.model_name,
@@ -127,7 +129,13 @@ def verify(
     )
 
 
-def _check_handshake(info: DeviceInfo, graph: Graph, expected: Expectation) -> None:
+def check_identity(device: Device, graph: Graph, expected: Expectation) -> DeviceInfo:
+    """What the device says about itself, which must be what is expected. Sends no vector.
+
+    Raises WrongModelError where it runs another model, DeviceError where it is another board or engine,
+    or describes its model wrongly.
+    """
+    info = device.info()
     if info.model_sha256 != graph.sha256:
         raise WrongModelError(graph.sha256, info.model_sha256)
     if info.board != expected.board:
@@ -150,6 +158,7 @@ def _check_handshake(info: DeviceInfo, graph: Graph, expected: Expectation) -> N
             f"the device describes its model as {reported}, but it is {wanted} (shape, scale and zero point "
             "of inputs and outputs, number of operators). Build the firmware again and flash it."
         )
+    return info
 
 
 def _described(tensors: Sequence[Tensor | TensorInfo]) -> list[tuple[tuple[int, ...], float, int]]:
@@ -297,7 +306,12 @@ def _warnings(distinct: int, reference: Reference, layer_check: LayerCheck | Non
         warnings.append(f"the golden is edgekit's own executor: {reference.golden.note}")
     elif reference.golden.note is not None:
         warnings.append(reference.golden.note)
-    if distinct <= FEW_DISTINCT_OUTPUTS:
+    if distinct == 1:
+        warnings.append(
+            f"the model answers the same to all {len(reference.vectors)} inputs, so equality proves nothing. "
+            "If it should not, train it longer or on more pictures."
+        )
+    elif distinct <= FEW_DISTINCT_OUTPUTS:
         layers = (
             " Every layer's digest agrees, though, on the inputs where it was taken."
             if layer_check is not None and layer_check.complete

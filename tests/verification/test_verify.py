@@ -17,7 +17,7 @@ from edgekit.reporting import describe_verdict
 from edgekit.verification.vectors import concatenate, noise_vectors, picture_vectors, structured_vectors
 from edgekit.verification.verify import Expectation, compute_reference, verify
 
-FAKE = Expectation("fake")
+FAKE = Expectation("fake", "in this test")
 ONE = Requantization(np.array([1 << 30], np.int32), np.array([-7], np.int32))
 
 
@@ -188,7 +188,7 @@ def test_few_distinct_outputs_are_said(graph):
     verdict = verify(ExecutorDevice(graph), graph, reference, FAKE)
     assert verdict.distinct_outputs == 1
     assert not verdict.conclusive
-    assert "only 1 distinct outputs over 40 inputs" in verdict.warnings[0]
+    assert "answers the same to all 40 inputs" in verdict.warnings[0]
 
 
 def test_a_golden_that_disagrees_with_the_executor_stops_everything(graph, reference):
@@ -275,7 +275,7 @@ def test_a_device_that_is_not_what_it_must_be_is_refused_before_any_vector(
 ):
     device = LyingDevice(graph, **changed)
     with pytest.raises(DeviceError, match=message):
-        verify(device, graph, reference, Expectation("fake", "aot"))
+        verify(device, graph, reference, Expectation("fake", "in this test", "aot"))
     assert device.runs == 0
 
 
