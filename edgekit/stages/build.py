@@ -13,10 +13,12 @@ import msgspec
 from edgekit.boards import Board, EngineName
 from edgekit.resources import firmware_folder
 from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
-from edgekit.stages.quantize import Int8Model, obtain_model
+from edgekit.stages.quantize import INT8_MODEL, Int8Model, obtain_model
+from edgekit.stages.train import architecture_of
 from edgekit.workspace import read_json, sha256_of_folder, write_atomically, write_json
 
 if TYPE_CHECKING:
+    from edgekit.codegen.footprint import BoardMemory
     from edgekit.codegen.memory_plan import MemoryPlan
 
 PROJECT_FOLDER = "project"
@@ -40,15 +42,18 @@ def build(job: Job) -> Firmware:
 
     Raises DoesNotFitError before any compiler runs where the model is too large for the board.
     """
+    from edgekit.codegen.c_model import constant_bytes
     from edgekit.codegen.footprint import check_fit
     from edgekit.codegen.memory_plan import plan_memory
     from edgekit.toolchains.build import find_toolchain
 
     board = job.board()
     engine = job.engine_name(board)
+    if job.settings.model.file is None and not (job.workspace.model_folder / INT8_MODEL).exists():
+        _check_before_training(job, board)
     model = obtain_model(job)
     plan = plan_memory(model.graph)
-    check_fit(model.graph, plan, board.name, board.mcu.ram_bytes, board.mcu.flash_bytes)
+    check_fit(plan.arena_bytes, constant_bytes(model.graph), board.name, _memory(board))
     options = job.settings.build
     toolchain = find_toolchain(board, options.toolchain, engine)
     folder = job.workspace.board_folder(board.name)
@@ -68,6 +73,22 @@ def build(job: Job) -> Firmware:
     if not (folder / PROJECT_FOLDER).is_dir():
         job.reporter.warn(f"{folder / PROJECT_FOLDER} is gone; `edgekit build --force` writes it again")
     return Firmware(folder / report["image"], board, engine, model, report)
+
+
+def _check_before_training(job: Job, board: Board) -> None:
+    """Raises DoesNotFitError where the network that would be trained cannot fit, before an hour is spent."""
+    from edgekit.codegen.footprint import check_fit
+    from edgekit.models.cost import cost
+
+    expected = cost(architecture_of(job, classes=2))
+    check_fit(expected.peak_activation_bytes, expected.weight_bytes, board.name, _memory(board))
+
+
+def _memory(board: Board) -> BoardMemory:
+    from edgekit.codegen.footprint import BoardMemory
+
+    stack_bytes = board.memory.stack_bytes if board.memory is not None else 0
+    return BoardMemory(board.mcu.ram_bytes, board.mcu.flash_bytes, stack_bytes)
 
 
 def _build(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +14,9 @@ from edgekit.errors import InterruptedTrainingError
 from edgekit.stages.job import Job, run_stage, sources_digest, versions
 from edgekit.training import TrainingProgress, TrainingResult
 from edgekit.workspace import read_json, write_json
+
+if TYPE_CHECKING:
+    from edgekit.models.architecture import Architecture
 
 FLOAT_MODEL = "float.keras"
 TRAINING_REPORT = "training.json"
@@ -64,23 +67,30 @@ def data_identity(job: Job) -> dict[str, Any]:
     return {**data, "source": digest, "seed": job.settings.seed}
 
 
-def _train(job: Job, folder: Path) -> TrainingResult:
+def architecture_of(job: Job, classes: int) -> Architecture:
+    """The network that the settings describe, for this many classes."""
     from edgekit.models.families import describe
+
+    model, data = job.settings.model, job.settings.data
+    return describe(
+        model.family,
+        data.image_size,
+        data.channels,
+        classes,
+        alpha=model.alpha,
+        depth=model.depth,
+        blocks=model.blocks,
+    )
+
+
+def _train(job: Job, folder: Path) -> TrainingResult:
     from edgekit.models.keras_files import save_model
     from edgekit.quantization import evaluate_float
     from edgekit.training import train as fit
 
     model, data = job.settings.model, job.settings.data
     dataset = job.dataset
-    architecture = describe(
-        model.family,
-        data.image_size,
-        data.channels,
-        len(dataset.class_names),
-        alpha=model.alpha,
-        depth=model.depth,
-        blocks=model.blocks,
-    )
+    architecture = architecture_of(job, len(dataset.class_names))
     job.reporter.heading(
         f"training {model.family} α={model.alpha} on {len(dataset.train_labels)} pictures of "
         f"{len(dataset.class_names)} classes, {data.image_size}×{data.image_size}×{data.channels}"

@@ -9,25 +9,32 @@ import pytest
 from codegen.models import tiny_model
 
 from edgekit.codegen.c_model import constant_bytes
-from edgekit.codegen.footprint import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, check_fit
+from edgekit.codegen.footprint import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, BoardMemory, check_fit
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.errors import DoesNotFitError
 
 GRAPH = tiny_model()
-PLAN = plan_memory(GRAPH)
-LEAST_RAM_BYTES = PLAN.arena_bytes + HARNESS_RAM_BYTES
-LEAST_FLASH_BYTES = constant_bytes(GRAPH) + HARNESS_CODE_BYTES
+ARENA_BYTES = plan_memory(GRAPH).arena_bytes
+CONSTANT_BYTES = constant_bytes(GRAPH)
+STACK_BYTES = 512
+LEAST_RAM_BYTES = ARENA_BYTES + STACK_BYTES + HARNESS_RAM_BYTES
+LEAST_FLASH_BYTES = CONSTANT_BYTES + HARNESS_CODE_BYTES
 
 
 @pytest.mark.parametrize("flash_bytes", [LEAST_FLASH_BYTES, None])
 def test_a_model_that_fits_exactly_passes(flash_bytes: int | None) -> None:
-    check_fit(GRAPH, PLAN, "board", LEAST_RAM_BYTES, flash_bytes)
+    check_fit(ARENA_BYTES, CONSTANT_BYTES, "board", BoardMemory(LEAST_RAM_BYTES, flash_bytes, STACK_BYTES))
 
 
 @pytest.mark.parametrize(("memory", "ram", "flash"), [("RAM", -7, 0), ("flash", 0, -7)])
 def test_a_model_that_is_seven_bytes_too_large_is_refused(memory: str, ram: int, flash: int) -> None:
     with pytest.raises(DoesNotFitError, match=f"does not fit tiny-board.* of {memory}.* 7 bytes") as caught:
-        check_fit(GRAPH, PLAN, "tiny-board", LEAST_RAM_BYTES + ram, LEAST_FLASH_BYTES + flash)
+        check_fit(
+            ARENA_BYTES,
+            CONSTANT_BYTES,
+            "tiny-board",
+            BoardMemory(LEAST_RAM_BYTES + ram, LEAST_FLASH_BYTES + flash, STACK_BYTES),
+        )
     assert caught.value.missing_bytes == 7
 
 
