@@ -6,12 +6,12 @@ boards of their own with a ``boards/`` folder in the workspace or by naming a TO
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
+from edgekit.board_rules import check_board
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.records import Record, read_toml
 from edgekit.resources import boards_folder
@@ -23,7 +23,7 @@ ProofLevel = Literal["board", "emulator", "compiled", "generated"]
 
 Size = Annotated[int, msgspec.Meta(gt=0)]
 Address = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
-Frequency = Annotated[int, msgspec.Meta(ge=0)]
+Frequency = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
 class Mcu(Record, frozen=True):
@@ -54,12 +54,13 @@ class MemoryMap(Record, frozen=True):
 class Engine(Record, frozen=True):
     """How one engine is built for the board: a project framework and its target there.
 
-    ``target`` is a folder of ``firmware/port/`` for ``baremetal`` and ``linux``.
+    ``target`` is a folder of ``firmware/port/`` for ``baremetal`` and ``linux``. ``toolchains`` are tried
+    in their order; there is at least one.
     """
 
     framework: FrameworkName
     target: str
-    toolchains: tuple[ToolchainName, ...] = ()
+    toolchains: tuple[ToolchainName, ...]
 
 
 class Serial(Record, frozen=True):
@@ -70,7 +71,11 @@ class Serial(Record, frozen=True):
 
 
 class Emulator(Record, frozen=True):
-    """An emulator of the whole board. ``machine`` is the emulator's own name of it."""
+    """An emulator of the whole board.
+
+    ``machine`` is the emulator's own name of it: the processor for ``unicorn``, the machine for
+    ``qemu-system``, the program (``qemu-aarch64``) for ``qemu-user``.
+    """
 
     kind: Literal["process", "unicorn", "qemu-system", "qemu-user"]
     machine: str = ""
@@ -105,14 +110,18 @@ class Board(Record, frozen=True):
 
 
 def board_names(extra_folder: Path | None = None) -> list[str]:
-    """Names of the boards that ship with edgekit and of those in ``extra_folder``, sorted."""
+    """Names of the boards that ship with edgekit and of those in ``extra_folder``, sorted.
+
+    Raises UsageError where one of ``extra_folder`` has the name of one that ships.
+    """
     return sorted(_board_files(extra_folder))
 
 
 def load_board(name_or_file: str, extra_folder: Path | None = None) -> Board:
     """The board called ``name_or_file``, or the one described by that TOML file.
 
-    Raises UnknownNameError for an unknown board, UsageError for a profile that is not valid.
+    Raises UnknownNameError for an unknown board, UsageError for a profile that is not valid, or that
+    lies in ``extra_folder`` under the name of a board that ships.
     """
     if name_or_file.endswith(".toml"):
         return read_board(Path(name_or_file))
@@ -125,34 +134,25 @@ def load_board(name_or_file: str, extra_folder: Path | None = None) -> Board:
 def read_board(path: Path) -> Board:
     """Reads and validates one profile. Raises UsageError naming the file and the key."""
     board = read_toml(path, Board, "board profile")
-    _check_board(board, path)
+    check_board(board, path)
     return board
 
 
 def _board_files(extra_folder: Path | None) -> dict[str, Path]:
-    folders = [boards_folder()] + ([extra_folder] if extra_folder is not None else [])
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    files = {path.stem: path for path in sorted(boards_folder().glob("*.toml"))}
+    for path in sorted(extra_folder.glob("*.toml")) if extra_folder is not None else []:
+        shipped = files.setdefault(path.stem, path)
+        if shipped != path and not _same_content(shipped, path):
+            raise UsageError(
+                f"the board profile {path} has the name of one that ships with edgekit, {shipped}. Give "
+                "your board a name of its own: file and `name` alike."
+            )
+    return files
 
 
-def _check_board(board: Board, path: Path) -> None:
-    from edgekit.toolchains.cores import CORES
-
-    if board.name != path.stem:
-        raise UsageError(f"the board profile {path} names itself '{board.name}': name and file must agree.")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", board.name):
-        raise UsageError(
-            f"the board profile {path} has the name '{board.name}': a name is made of letters, digits, "
-            "'.', '_' and '-', because folders and firmware bear it."
-        )
-    if board.mcu.core not in CORES:
-        raise UnknownNameError("core", board.mcu.core, sorted(CORES), f"(mcu.core in {path})")
-    if board.default_engine not in board.engines:
-        raise UsageError(
-            f"the board profile {path} has default_engine '{board.default_engine}' "
-            f"but no [engines.{board.default_engine}]."
-        )
-    baremetal = any(engine.framework == "baremetal" for engine in board.engines.values())
-    if baremetal and (board.memory is None or board.mcu.flash_bytes is None):
-        raise UsageError(
-            f"the board profile {path} has a baremetal engine, which needs [memory] and mcu.flash_bytes."
-        )
+def _same_content(one: Path, other: Path) -> bool:
+    """Whether both profiles say the same, as they do where the workspace is edgekit's own source tree."""
+    try:
+        return one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
