@@ -20,7 +20,7 @@ from edgekit.boards import load_board
 from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.device.device import Device
-from edgekit.device.emulators import instructions_per_tick, open_emulator
+from edgekit.device.emulators import counts_instructions, instructions, open_emulator
 from edgekit.golden import open_golden
 from edgekit.graph.cost import graph_macs
 from edgekit.graph.tflite import read_tflite
@@ -77,7 +77,7 @@ def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
         verdict = verify(device, graph, reference, Expectation(board.name, "emulated"))
         verified = time.monotonic()
         speed = _link_speed(device)
-    instructions = _count_instructions(board_name, built.image, vectors.one(0))
+    counted = _count_instructions(board_name, built.image, vectors.one(0))
     macs = graph_macs(graph)
     return Row(
         model=model.stem,
@@ -85,8 +85,8 @@ def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
         toolchain=f"{built.toolchain} {built.toolchain_version}",
         optimize=optimize,
         macs=macs,
-        instructions=instructions,
-        instructions_per_mac=None if instructions is None else round(instructions / macs, 3),
+        instructions=counted,
+        instructions_per_mac=None if counted is None else round(counted / macs, 3),
         code_bytes=built.code_bytes,
         model_constant_bytes=constant_bytes(graph),
         arena_bytes=plan.arena_bytes,
@@ -113,11 +113,10 @@ def _link_speed(device: Device) -> int:
 
 def _count_instructions(board_name: str, image: Path, inputs: tuple[object, ...]) -> int | None:
     board = load_board(board_name)
-    per_tick = instructions_per_tick(board, count_instructions=True)
-    if per_tick is None:
+    if not counts_instructions(board):
         return None
     with Device(open_emulator(board, image, count_instructions=True)) as device:
-        return device.run(inputs).ticks * per_tick  # type: ignore[arg-type]
+        return instructions(board, device.run(inputs).ticks)  # type: ignore[arg-type]
 
 
 def table(rows: list[Row]) -> str:

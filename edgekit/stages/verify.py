@@ -124,15 +124,14 @@ def _emulated_latency(
     That is executed instructions where the emulator counts them, which slows it down and so has a run of
     its own. The clock of any other emulator says nothing about the board; that of a local process does.
     """
-    from edgekit.device.emulators import instructions_per_tick, open_emulator
+    from edgekit.device.emulators import counts_instructions, instructions, open_emulator
 
-    per_tick = instructions_per_tick(board, count_instructions=True)
-    if per_tick is None:
+    if not counts_instructions(board):
         local = board.emulator is not None and board.emulator.kind == "process"
         return measured if local else None
     with Device(open_emulator(board, firmware.image, count_instructions=True)) as device:
-        instructions = device.run(vectors.one(0)).ticks * per_tick
-    return Latency("instructions", 1, instructions, instructions, instructions, None)
+        executed = instructions(board, device.run(vectors.one(0)).ticks)
+    return Latency("instructions", 1, executed, executed, executed, None)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from probe_firmware import ANSWER_TIMEOUT_S, require_program, require_toolchain,
 
 from edgekit.boards import load_board, read_board
 from edgekit.device.device import Device
-from edgekit.device.emulators import instructions_per_tick, open_emulator
+from edgekit.device.emulators import instructions, open_emulator
 from edgekit.device.messages import TickUnit
 from edgekit.device.ports import open_port
 from edgekit.errors import DeviceError, ToolchainError
@@ -74,14 +74,14 @@ def test_board_answers_runs_and_names_its_model(tmp_path, board_name, toolchain,
 def test_both_emulators_count_the_same_instructions(tmp_path):
     require_program("qemu-system-arm")
 
-    def instructions(board_name: str) -> int:
+    def counted(board_name: str) -> int:
         board = load_board(board_name)
         image = build(board, "gcc", tmp_path / board_name, tiny_graph(inputs=20_000))
         with Device(open_emulator(board, image, count_instructions=True)) as device:
             device.generate_inputs(1)
-            return device.invoke().ticks * instructions_per_tick(board, count_instructions=True)
+            return instructions(board, device.invoke().ticks)
 
-    virtual, qemu = instructions("virt-cortex-m4"), instructions("mps2-an386")
+    virtual, qemu = counted("virt-cortex-m4"), counted("mps2-an386")
     assert virtual > 50_000
     # QEMU's clock has ticks of 40, and reading it takes a dozen instructions more.
     assert -40 <= qemu - virtual <= 60

@@ -4,7 +4,7 @@ import pytest
 from probe_firmware import TOOLCHAINS, require_program
 
 from edgekit.boards import load_board
-from edgekit.device.emulators import instructions_per_tick
+from edgekit.device.emulators import instructions
 from edgekit.device.messages import TickUnit
 from edgekit.errors import DeviceError
 
@@ -67,9 +67,10 @@ def test_stack_high_water_follows_use(open_probe, machine):
 def test_instructions_of_a_known_loop_are_counted_exactly(open_probe, machine):
     """Two instructions an iteration; counter readings and calls cancel out in the difference."""
     probe = open_probe(*machine, count_instructions=True)
-    per_tick = instructions_per_tick(load_board(machine[0]), count_instructions=True)
+    board = load_board(machine[0])
+    per_tick = instructions(board, 1)
     short, long = probe.ticks(1_000), probe.ticks(501_000)
-    assert abs((long - short) * per_tick - 1_000_000) < per_tick + (per_tick > 1)
+    assert abs(instructions(board, long - short) - 1_000_000) < per_tick + (per_tick > 1)
     assert probe.ticks(1_000) - short in ({0} if per_tick == 1 else {-1, 0, 1})
 
 

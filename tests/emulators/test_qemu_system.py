@@ -9,12 +9,13 @@ import textwrap
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from probe_firmware import ANSWER_TIMEOUT_S, require_program
 
-from edgekit.boards import load_board
-from edgekit.device.emulators import guard, instructions_per_tick, open_emulator
-from edgekit.errors import DeviceError, ToolchainError
+from edgekit.boards import Board, load_board
+from edgekit.device.emulators import counts_instructions, guard, instructions, open_emulator
+from edgekit.errors import DeviceError, ToolchainError, UsageError
 
 BOARD = load_board("mps2-an386")
 
@@ -137,8 +138,30 @@ def test_guard_passes_the_exit_code_on():
     assert run("sh", "-c", "kill -TERM $$") == 128 + signal.SIGTERM
 
 
-def test_instructions_a_tick_follow_from_the_clock():
-    assert instructions_per_tick(BOARD, count_instructions=True) == 40
-    assert instructions_per_tick(BOARD, count_instructions=False) is None
-    assert instructions_per_tick(load_board("virt-cortex-m4"), count_instructions=True) == 1
-    assert instructions_per_tick(load_board("host"), count_instructions=True) is None
+def at_clock(clock_hz: int) -> Board:
+    return msgspec.structs.replace(BOARD, mcu=msgspec.structs.replace(BOARD.mcu, clock_hz=clock_hz))
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "ticks", "count"),
+    [
+        (25_000_000, 7, 280),
+        (168_000_000, 168_000_000, 1_000_000_000),  # 5.95 instructions a tick
+        (168_000_000, 21, 125),
+        (480_000_000, 5, 10),
+        (2_000_000_000, 3, 2),
+        (3_000_000, 10**15, 333_333_333_333_333_333),
+    ],
+)
+def test_instructions_follow_from_the_clock_without_loss(clock_hz, ticks, count):
+    assert instructions(at_clock(clock_hz), ticks) == count
+
+
+def test_emulators_that_count_are_told_from_those_that_do_not():
+    assert counts_instructions(BOARD)
+    assert counts_instructions(load_board("virt-cortex-m4"))
+    assert instructions(load_board("virt-cortex-m4"), 123) == 123
+    for name in ("host", "rpi4"):
+        assert not counts_instructions(load_board(name))
+        with pytest.raises(UsageError, match=f"emulator of {name} counts no instructions"):
+            instructions(load_board(name), 1)

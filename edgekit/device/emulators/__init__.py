@@ -16,7 +16,7 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     """Starts ``image`` on the emulator of ``board``.
 
     ``count_instructions`` makes the firmware's ticks mean executed instructions where the emulator can
-    count them, at some cost in speed; :func:`instructions_per_tick` says whether it can. Raises
+    count them, at some cost in speed; :func:`counts_instructions` says whether it can. Raises
     UsageError where the board has no emulator, ToolchainError where it is not installed, DeviceError
     where it does not start.
     """
@@ -39,17 +39,27 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     return ProcessTransport(command, f"the firmware of {board.name}")
 
 
-def instructions_per_tick(board: Board, *, count_instructions: bool) -> int | None:
-    """How many instructions one tick of the firmware stands for on the emulator of ``board``.
+def counts_instructions(board: Board) -> bool:
+    """Whether the emulator of ``board`` can count executed instructions.
 
-    None where its ticks mean no instructions: the emulator does not count them, or was not asked to.
-    Under ``qemu-system`` an instruction takes a nanosecond, so a tick of the board's clock is a fixed
-    number of them, and differences are exact to that number.
+    Raises UsageError where the board has no emulator.
     """
-    kind = _emulator(board).kind
-    if not count_instructions or kind not in {"unicorn", "qemu-system"}:
-        return None
-    return 1 if kind == "unicorn" else _NANOSECONDS_PER_SECOND // board.mcu.clock_hz
+    return _emulator(board).kind in {"unicorn", "qemu-system"}
+
+
+def instructions(board: Board, ticks: int) -> int:
+    """The instructions that ``ticks`` of the firmware stand for, on an emulator that counts them.
+
+    Under ``unicorn`` a tick is an instruction. Under ``qemu-system`` an instruction takes a nanosecond
+    and a tick a period of the board's clock, so the result is within half a period of the true number.
+    Raises UsageError where the emulator of ``board`` counts none.
+    """
+    if not counts_instructions(board):
+        raise UsageError(f"the emulator of {board.name} counts no instructions.")
+    if _emulator(board).kind == "unicorn":
+        return ticks
+    clock_hz = board.mcu.clock_hz
+    return (ticks * _NANOSECONDS_PER_SECOND + clock_hz // 2) // clock_hz
 
 
 def _emulator(board: Board) -> Emulator:
