@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import UsageError
+from edgekit.files import is_inside
+from edgekit.files import write_atomically as write_atomically  # noqa: PLC0414 - stages import it from here
 
 _MANIFEST = "manifest.json"
 
@@ -59,9 +61,15 @@ class Workspace:
     def prepare(self, folder: Path) -> Path:
         """Creates ``folder`` (inside the workspace) where needed and checks that it can be written.
 
-        Raises UsageError when the workspace is missing or not writable.
+        Raises UsageError when the workspace is missing or not writable, or when a link leads from it
+        to somewhere else. The workspace itself may be reached through a link.
         """
         self.check()
+        if not is_inside(folder, self.root):
+            raise UsageError(
+                f"{folder} leads out of the workspace {self.root} through a link, and edgekit writes inside "
+                "only. Remove the link, or name the other folder as the workspace."
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -72,20 +80,6 @@ class Workspace:
                 "Choose another with --workspace, or change its permissions."
             ) from error
         return folder
-
-
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Writes ``data`` to ``path`` whole or not at all: to a temporary name beside it, then renamed."""
-    content = data.encode() if isinstance(data, str) else data
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -99,6 +99,39 @@ def test_a_read_only_workspace_is_named(tmp_path):
         workspace.prepare(workspace.model_folder)
 
 
+@pytest.mark.parametrize("link", ["out", "out/model"])
+def test_a_link_out_of_the_workspace_is_refused_and_nothing_made_behind_it(tmp_path, link):
+    root, elsewhere = tmp_path / "workspace", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(elsewhere)
+    workspace = Workspace(root)
+    with pytest.raises(UsageError, match="leads out of the workspace"):
+        workspace.prepare(workspace.model_folder)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_circle_of_links_is_refused(tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "out")
+    with pytest.raises(UsageError, match=r"leads out|cannot be written"):
+        Workspace(tmp_path).prepare(tmp_path / "out" / "model")
+
+
+def test_the_workspace_itself_may_be_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    workspace = Workspace(tmp_path / "link")
+    assert workspace.prepare(workspace.model_folder).is_dir()
+
+
+def test_a_linked_file_is_replaced_not_followed(tmp_path):
+    victim, target = tmp_path / "victim", tmp_path / "verdict.json"
+    victim.write_text("keep")
+    target.symlink_to(victim)
+    write_atomically(target, "new")
+    assert (victim.read_text(), target.read_text(), target.is_symlink()) == ("keep", "new", False)
+
+
 def test_a_damaged_artefact_is_named(tmp_path):
     (tmp_path / "quantization.json").write_text("{")
     with pytest.raises(UsageError, match=r"cannot read .*quantization\.json"):
