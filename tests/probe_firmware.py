@@ -13,11 +13,11 @@ from edgekit.boards import Board, load_board
 from edgekit.codegen.c_model import generate_model, kernel_sources
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.device.transport import Transport
+from edgekit.firmware_project import Project, Recipe
 from edgekit.graph.ir import FullyConnected, Graph, Requantization, Tensor
 from edgekit.projects.assembler import assemble
 from edgekit.projects.board_files import board_header, memory_script
 from edgekit.projects.firmware_files import port_sources, with_headers
-from edgekit.projects.project import Project, Recipe
 from edgekit.toolchains.zig import find_zig
 
 PROBE = Path(__file__).with_name("probe.c")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
+from edgekit.firmware_project import Project
 from edgekit.projects import baremetal, linux
-from edgekit.projects.project import Project
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit import __version__
 from edgekit.boards import Board, EngineName, ToolchainName
-from edgekit.projects.project import Project, Recipe
+from edgekit.firmware_project import Project, Recipe
 from edgekit.toolchains.cores import CORES
 from edgekit.toolchains.flags import compile_flags, image_name, library_flags, link_flags
 from edgekit.toolchains.zig import ZIG_PACKAGE
@@ -81,6 +81,7 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "outputs": [graph.tensors[index] for index in graph.outputs],
         "model_bytes": len(project.files["model/model.tflite"]),
         "model_sources": [source for source in recipe.sources if source.startswith("model/")],
+        "kernel_sources": [source for source in recipe.sources if source.startswith("kernels/")],
         "recipe": recipe,
         "headers": [name for name in project.files if name.endswith(".h")],
         "toolchains": toolchains,

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
+from edgekit.firmware_project import Project, Recipe
 from edgekit.projects import board_files, documents
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
-from edgekit.projects.project import Project, Recipe
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph

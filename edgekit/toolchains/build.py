@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.boards import Board, EngineName, ToolchainName
-from edgekit.errors import DoesNotFitError, ToolchainError
-from edgekit.projects.project import Project, Recipe
+from edgekit.errors import DoesNotFitError, ToolchainError, UsageError
+from edgekit.files import write_atomically
+from edgekit.firmware_project import Project, Recipe
 from edgekit.toolchains import elf
 from edgekit.toolchains.cores import CORES, Core
 from edgekit.toolchains.flags import Optimize, compile_flags, image_name, library_flags, link_flags
@@ -25,6 +27,7 @@ from edgekit.toolchains.toolchain import Toolchain
 from edgekit.toolchains.zig import zig_toolchain
 
 BUILD_FOLDER = "build"
+_OBJECT_FOLDER = f"{BUILD_FOLDER}/obj"
 # Zig compiles its C library on the first link for a target, which takes a minute on a small machine.
 _COMPILER_TIMEOUT_S = 900.0
 _SHOWN_LOG_LINES = 30
@@ -84,21 +87,21 @@ def compile_project(
     optimize: Optimize = "speed",
     engine: EngineName | None = None,
 ) -> BuildResult:
-    """Compiles ``project``, as :func:`write_project` wrote it to ``folder``, into ``folder/build``.
+    """Compiles ``project``, as ``write_project`` wrote it to ``folder``, into ``folder/build``.
 
-    An earlier image stays as it is until the new one is complete. Raises ToolchainError where no
-    toolchain is installed or a source does not compile, DoesNotFitError where the linker runs out
-    of flash or RAM.
+    An earlier image stays as it is until the new one is complete; earlier objects are removed. Raises
+    ToolchainError where no toolchain is installed or a source does not compile, DoesNotFitError where
+    the linker runs out of flash or RAM, UsageError where ``folder/build`` is a link or cannot be written.
     """
     found = find_toolchain(board, toolchain, engine)
     compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [])
     log = folder / BUILD_FOLDER / "build.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    _prepare(log.parent, compilation.objects)
     try:
         objects = _compile_sources(compilation)
         image = _link(compilation, objects, board)
     finally:
-        log.write_text("".join(step.text for step in compilation.steps), encoding="utf-8")
+        write_atomically(log, "".join(step.text for step in compilation.steps))
     return _result(compilation, image, log)
 
 
@@ -127,12 +130,31 @@ class _Compilation:
     def freestanding(self) -> bool:
         return self.recipe.linker_script is not None
 
+    @property
+    def objects(self) -> list[str]:
+        """The object files, in the order of the sources."""
+        return [f"{_OBJECT_FOLDER}/{source}.o" for source in self.recipe.sources]
+
+
+def _prepare(build_folder: Path, objects: Sequence[str]) -> None:
+    """Empty folders for what the compiler writes: a link there would have it write somewhere else."""
+    try:
+        if build_folder.is_symlink():
+            raise UsageError(f"{build_folder} is a link; remove it, so that edgekit makes a folder.")
+        made = build_folder.parent / _OBJECT_FOLDER
+        if made.is_symlink():
+            made.unlink()
+        elif made.exists():
+            shutil.rmtree(made)
+        for path in objects:
+            (build_folder.parent / path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {build_folder}: {error.strerror} ({error.filename}).") from error
+
 
 def _compile_sources(compilation: _Compilation) -> list[str]:
     """Compiles every source, some at a time. Returns the object files in the order of the sources."""
-    objects = [f"{BUILD_FOLDER}/obj/{source}.o" for source in compilation.recipe.sources]
-    for path in objects:
-        (compilation.folder / path).parent.mkdir(parents=True, exist_ok=True)
+    objects = compilation.objects
     commands = [
         _compile_command(compilation, source, path)
         for source, path in zip(compilation.recipe.sources, objects, strict=True)
@@ -165,7 +187,8 @@ def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple
 def _link(compilation: _Compilation, objects: Sequence[str], board: Board) -> Path:
     toolchain, script = compilation.toolchain, compilation.recipe.linker_script
     image = compilation.folder / BUILD_FOLDER / image_name(script)
-    unfinished = f"{BUILD_FOLDER}/{image.name}.unfinished"
+    # Among the objects, where there is nothing yet that the linker could write through.
+    unfinished = f"{_OBJECT_FOLDER}/{image.name}.unfinished"
     step = _run(
         (
             *toolchain.command,
@@ -237,10 +260,10 @@ def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
     if compilation.freestanding:
         binary = image.with_suffix(".bin")
         content = elf.flash_image(image)
-        _replace(binary, content)
+        write_atomically(binary, content)
         flash_bytes = len(content)
     listing = image.with_name("sizes.txt")
-    _replace(listing, elf.size_listing(image, sizes).encode())
+    write_atomically(listing, elf.size_listing(image, sizes))
     return BuildResult(
         image=image,
         binary=binary,
@@ -257,9 +280,3 @@ def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
         stack_bytes=sizes.stack_bytes,
         warnings="".join(step.output for step in compilation.steps),
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

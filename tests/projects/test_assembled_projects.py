@@ -94,6 +94,12 @@ def test_readme_tells_board_digest_and_shapes(board):
         assert fact in readme
 
 
+def test_readme_names_the_kernels_that_are_there(board):
+    project = tiny_project(board)
+    named = set(re.findall(r"kernels/[\w*]+\.c", text(project, "README.md")))
+    assert named == {name for name in project.recipe.sources if name.startswith("kernels/")}
+
+
 def test_line_breaks_in_names_cannot_add_lines(tmp_path):
     board = msgspec.structs.replace(load_board("rpi4"), title="evil\n\tinjected")
     graph = replace(tiny_graph(), name="evil\nall:\n\tinjected")

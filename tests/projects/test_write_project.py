@@ -1,11 +1,14 @@
 """Writing a project: only what changed, whole or not at all, nowhere but in its folder."""
 
+import hashlib
+import json
 import os
 
 import pytest
 
 from edgekit.errors import UsageError
-from edgekit.projects.project import Project, Recipe, write_project
+from edgekit.firmware_project import Project, Recipe
+from edgekit.projects.project import WRITTEN_FILES, write_project
 
 RECIPE = Recipe((), ())
 
@@ -20,7 +23,7 @@ def test_only_what_differs_is_written(tmp_path):
     assert write_project(project(a=b"1", d__b=b"3"), tmp_path) == (tmp_path / "d" / "b",)
     assert (tmp_path / "a").stat().st_mtime_ns == times
     assert (tmp_path / "d" / "b").read_bytes() == b"3"
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "d"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [WRITTEN_FILES, "a", "b", "d"]
 
 
 def test_executables_can_be_run_and_others_cannot(tmp_path):
@@ -48,6 +51,8 @@ def test_link_out_of_the_folder_is_refused(tmp_path):
     (folder / "d").symlink_to(outside)
     with pytest.raises(UsageError, match="leads out of the project's folder"):
         write_project(project(d__b=b"2"), folder)
+    with pytest.raises(UsageError, match="leads out"):
+        write_project(project(d__e__b=b"2"), folder)
     assert list(outside.iterdir()) == []
 
 
@@ -68,6 +73,62 @@ def test_failure_leaves_no_temporary_file(tmp_path):
     with pytest.raises(UsageError, match="cannot write the project"):
         write_project(project(a=b"1"), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def names_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_files_of_an_earlier_project_are_removed_and_nothing_else(tmp_path):
+    write_project(project(a=b"1", old__deep__b=b"2", old__c=b"3", both__d=b"4"), tmp_path)
+    (tmp_path / "old" / "mine").write_bytes(b"a person's")
+    (tmp_path / "build").mkdir()
+    write_project(project(a=b"1", both__e=b"5"), tmp_path)
+    assert names_in(tmp_path) == [WRITTEN_FILES, "a", "both", "both/e", "build", "old", "old/mine"]
+
+
+def test_left_over_that_somebody_changed_stays(tmp_path):
+    write_project(project(a=b"1", b=b"2"), tmp_path)
+    (tmp_path / "b").write_bytes(b"changed")
+    write_project(project(a=b"1"), tmp_path)
+    assert (tmp_path / "b").read_bytes() == b"changed"
+
+
+def test_folder_takes_the_place_of_a_left_over_file_and_the_other_way_round(tmp_path):
+    write_project(project(a=b"1", b__c=b"2"), tmp_path)
+    write_project(project(a__x=b"1", b=b"2"), tmp_path)
+    assert names_in(tmp_path) == [WRITTEN_FILES, "a", "a/x", "b"]
+
+
+@pytest.mark.parametrize("name", ["../outside", "{absolute}", "link/outside", "inner/kept"])
+def test_no_list_has_a_file_removed_elsewhere_or_through_a_link(tmp_path, name):
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"keep")
+    folder = tmp_path / "project"
+    write_project(project(d__kept=b"keep"), folder)
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "inner").symlink_to(folder / "d")
+    digest = hashlib.sha256(b"keep").hexdigest()
+    (folder / WRITTEN_FILES).write_text(json.dumps({name.format(absolute=outside): digest}))
+    write_project(project(d__kept=b"keep"), folder)
+    assert outside.read_bytes() == b"keep"
+    assert (folder / "d" / "kept").read_bytes() == b"keep"
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "3", '{"a": 3}', "[" * 100_000])
+def test_damaged_list_removes_nothing(tmp_path, damage):
+    write_project(project(a=b"1"), tmp_path)
+    (tmp_path / WRITTEN_FILES).write_text(damage)
+    write_project(project(b=b"1"), tmp_path)
+    assert names_in(tmp_path) == [WRITTEN_FILES, "a", "b"]
+
+
+def test_folder_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "project").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is a link"):
+        write_project(project(a=b"1"), tmp_path / "project")
+    assert names_in(tmp_path / "elsewhere") == []
 
 
 def test_folder_that_is_a_file_is_an_error(tmp_path):

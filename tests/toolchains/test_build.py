@@ -1,5 +1,6 @@
 """Builds: the same bytes everywhere, honest errors, sizes that agree with the toolchain's own tools."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from probe_firmware import (
 )
 
 from edgekit.boards import load_board
-from edgekit.errors import DoesNotFitError, ToolchainError
+from edgekit.errors import DoesNotFitError, ToolchainError, UsageError
 from edgekit.projects.project import write_project
 from edgekit.toolchains import elf
 from edgekit.toolchains.build import compile_project, find_toolchain
@@ -136,6 +137,43 @@ def test_image_that_is_too_large_for_the_board_says_by_how_much(tmp_path, toolch
     assert caught.value.available_bytes == next(iter(sizes.values()))
     # Alignment between sections may be counted or not.
     assert abs(caught.value.needed_bytes - needed) <= 32
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["build.log", "sizes.txt", "firmware.elf", "firmware.bin", "firmware.elf.unfinished", "obj/probe.c.o"],
+)
+def test_links_in_the_build_folder_are_replaced_not_followed(tmp_path, toolchain, name):
+    victim, link = tmp_path / "victim", tmp_path / "project" / "build" / name
+    victim.write_bytes(b"keep")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victim)
+    build(probe_project(BOARD), tmp_path / "project", BOARD, toolchain)
+    assert victim.read_bytes() == b"keep"
+
+
+@pytest.mark.parametrize("name", ["build", "build/obj"])
+def test_nothing_is_built_into_a_linked_folder(tmp_path, toolchain, name):
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "project" / name
+    elsewhere.mkdir()
+    (elsewhere / "keep").touch()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    expected = pytest.raises(UsageError, match="is a link") if name == "build" else contextlib.nullcontext()
+    with expected:
+        build(probe_project(BOARD), tmp_path / "project", BOARD, toolchain)
+    assert [path.name for path in elsewhere.iterdir()] == ["keep"]
+
+
+def test_build_folder_that_is_a_file_is_an_error(tmp_path, toolchain):
+    (tmp_path / "build").touch()
+    with pytest.raises(UsageError, match="cannot write to"):
+        build(probe_project(BOARD), tmp_path, BOARD, toolchain)
+
+
+def test_toolchains_know_nothing_of_how_projects_are_made():
+    for path in (ROOT / "edgekit" / "toolchains").glob("*.py"):
+        assert "edgekit.projects" not in path.read_text(), path
 
 
 def test_size_and_speed_are_different_builds(tmp_path, toolchain):

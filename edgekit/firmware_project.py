@@ -1,0 +1,33 @@
+"""A firmware project as a value: its files and how they become an image.
+
+``edgekit.projects`` makes and writes projects, ``edgekit.toolchains`` compiles them; both know this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a project is compiled; every path is relative to the project's folder.
+
+    ``linker_script`` is None for a program of an operating system; otherwise the image is
+    freestanding and starts at the script's entry. ``defines`` are ``NAME`` or ``NAME=VALUE``.
+    """
+
+    sources: tuple[str, ...]
+    include_folders: tuple[str, ...]
+    defines: tuple[str, ...] = ()
+    linker_script: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """``files`` maps relative POSIX paths to contents; ``executables`` are those a person may run."""
+
+    name: str
+    files: Mapping[str, bytes]
+    recipe: Recipe
+    executables: frozenset[str] = frozenset()
