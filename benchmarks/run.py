@@ -1,6 +1,8 @@
-"""Instruction counts, sizes and link speed of the models in a folder, as JSON and as a table.
+"""Instruction counts, sizes and link speed of the models in a folder, and the times of the demo's stages.
 
-    python benchmarks/run.py [--models FOLDER] [--boards NAME,…] [--output benchmarks/results.json]
+    python benchmarks/run.py [--models FOLDER] [--boards NAME,…] [--no-stages]
+
+writes benchmarks/results.json and the tables of docs/benchmarks.md.
 
 Instructions are counted by the emulator (the same build counts the same every time); times are of this
 machine and are only good for comparing one run with itself.
@@ -19,6 +21,7 @@ from pathlib import Path
 from edgekit.boards import load_board
 from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
 from edgekit.codegen.memory_plan import plan_memory
+from edgekit.config import Settings
 from edgekit.device.device import Device
 from edgekit.device.emulators import counts_instructions, instructions, open_emulator
 from edgekit.golden import open_golden
@@ -26,11 +29,21 @@ from edgekit.graph.cost import graph_macs
 from edgekit.graph.tflite import read_tflite
 from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
+from edgekit.reporting import Reporter
+from edgekit.stages.build import build
+from edgekit.stages.job import Job
+from edgekit.stages.quantize import quantize
+from edgekit.stages.train import train
+from edgekit.stages.verify import verify as prove
 from edgekit.toolchains.build import compile_project
 from edgekit.verification.vectors import noise_vectors
 from edgekit.verification.verify import Expectation, compute_reference, verify
+from edgekit.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN_MARK = "<!-- written by benchmarks/run.py -->"
+END_MARK = "<!-- end -->"
 _SHARED = Path(os.environ.get("EDGEKIT_SHARED", ROOT.parent / "shared"))
 _ECHO_BYTES = 64_000
 _VECTORS = 8
@@ -136,6 +149,28 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def stage_times() -> dict[str, float]:
+    """Seconds that each stage of the demo takes in an empty workspace."""
+    times = {}
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(Workspace(Path(folder)), Settings(), Reporter(json_output=True))
+        for name, stage in (("train", train), ("quantize", quantize), ("build", build), ("verify", prove)):
+            started = time.monotonic()
+            stage(job)  # Earlier stages are up to date by now.
+            times[name] = round(time.monotonic() - started, 1)
+    return times
+
+
+def write_page(rows: list[Row], stages: dict[str, float]) -> None:
+    """Replaces the tables of docs/benchmarks.md, which stand between two marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN_MARK)
+    _, after = rest.split(END_MARK)
+    seconds = " ".join(f"{name} {value} s," for name, value in stages.items()).rstrip(",")
+    tables = f"{BEGIN_MARK}\n{table(rows)}\nStages of the demo, one after the other: {seconds}.\n{END_MARK}"
+    PAGE.write_text(before + tables + after, encoding="utf-8")
+
+
 def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
@@ -146,8 +181,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=Path, default=_SHARED / "models" / "mlperf_tiny")
-    parser.add_argument("--boards", default="mps2-an386")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results.json")
+    parser.add_argument("--boards", default="mps2-an386,virt-cortex-m4")
+    parser.add_argument("--no-stages", action="store_true", help="do not time the demo's stages")
     options = parser.parse_args()
     models = sorted(options.models.glob("*.tflite"))
     if not models:
@@ -159,8 +194,10 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     rows.append(measure(model, board, optimize, Path(folder)))
                 print(table(rows[-1:]).splitlines()[-1], flush=True)
-    options.output.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
-    print(f"\n{table(rows)}\nwritten to {options.output}")
+    stages = {} if options.no_stages else stage_times()
+    results = {"models": [asdict(row) for row in rows], "stage_seconds": stages}
+    (ROOT / "benchmarks" / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_page(rows, stages)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from edgekit.boards import EngineName, ToolchainName
 from edgekit.errors import UsageError
 from edgekit.models.families import Depth, Family
 from edgekit.records import Record, read_toml
+from edgekit.toolchains.flags import DEFAULT_OPTIMIZE, Optimize
 from edgekit.training import TrainingSettings
 from edgekit.workspace import Workspace
 
@@ -69,7 +70,7 @@ class BuildSettings(Record, frozen=True):
     board: str = "virt-cortex-m4"
     engine: EngineName | None = None
     toolchain: ToolchainName | None = None
-    optimize: Literal["size", "speed"] = "size"
+    optimize: Optimize = DEFAULT_OPTIMIZE
 
 
 class VerifySettings(Record, frozen=True):

@@ -235,7 +235,7 @@ def _check_ranges(op: Op, value: Value, name: str = "") -> None:
         raise ModelError(
             f"operator {op.index} of the model, {op.opcode}, is too large for the ahead-of-time engine: "
             f"its {name} reaches from {numbers.min()} to {numbers.max()}, {limits.min} to {limits.max} fit. "
-            "Use a smaller model, or the tflm engine."
+            "Use a smaller model."
         )
 
 

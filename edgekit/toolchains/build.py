@@ -21,7 +21,14 @@ from edgekit.files import write_atomically
 from edgekit.firmware_project import Project, Recipe
 from edgekit.toolchains import elf
 from edgekit.toolchains.cores import CORES, Core
-from edgekit.toolchains.flags import Optimize, compile_flags, image_name, library_flags, link_flags
+from edgekit.toolchains.flags import (
+    DEFAULT_OPTIMIZE,
+    Optimize,
+    compile_flags,
+    image_name,
+    library_flags,
+    link_flags,
+)
 from edgekit.toolchains.gcc import gcc_toolchain
 from edgekit.toolchains.toolchain import Toolchain
 from edgekit.toolchains.zig import zig_toolchain
@@ -84,7 +91,7 @@ def compile_project(
     board: Board,
     toolchain: ToolchainName | None = None,
     *,
-    optimize: Optimize = "speed",
+    optimize: Optimize = DEFAULT_OPTIMIZE,
     engine: EngineName | None = None,
 ) -> BuildResult:
     """Compiles ``project``, as ``write_project`` wrote it to ``folder``, into ``folder/build``.

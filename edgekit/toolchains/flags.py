@@ -12,6 +12,8 @@ from edgekit.toolchains.cores import Core
 
 Optimize = Literal["size", "speed"]
 
+DEFAULT_OPTIMIZE: Optimize = "size"
+
 _OPTIMIZE: dict[Optimize, str] = {"size": "-Os", "speed": "-O2"}
 _LANGUAGE = ("-std=c11", "-Wall", "-Wextra")
 # Debug information holds absolute paths; frame pointers cost zig's kernels a register.
