@@ -23,7 +23,7 @@ LINK_PORT = 7070
 
 _DEPLOY = "deploy.sh"
 _SERVICE = "edgekit-link.service"
-_OPTIMIZE_VARIABLE = {"-O2": "$(OPTIMIZE)"}
+_OPTIMIZE_VARIABLE = {"-Os": "$(OPTIMIZE)"}
 
 
 def model_files(model: bytes, generated: Mapping[str, str]) -> dict[str, bytes]:
@@ -107,8 +107,8 @@ def _make_flags(toolchain: ToolchainName, board: Board, recipe: Recipe) -> dict[
     core, script = CORES[board.mcu.core], recipe.linker_script
     defines = tuple(f"-D{define}" for define in recipe.defines)
     groups = {
-        "compile": (*compile_flags(toolchain, core, "speed", freestanding=script is not None), *defines),
-        "link": link_flags(toolchain, core, "speed", script),
+        "compile": (*compile_flags(toolchain, core, "size", freestanding=script is not None), *defines),
+        "link": link_flags(toolchain, core, "size", script),
         "libraries": library_flags(toolchain, script),
     }
     return {

@@ -50,9 +50,11 @@ def link_flags(
     A program of an operating system is stripped: the debug information of zig's C library holds the
     path of the folder that it was first built in. Bare metal keeps its symbols, for sizes and faults.
     """
+    # Zig strips every symbol from an image that is linked for size, and faults could not be named.
+    level = _OPTIMIZE["speed" if toolchain == "zig" else optimize]
     common = (
         *machine_flags(toolchain, core),
-        _OPTIMIZE[optimize],
+        level,
         "-g0",
         "-Wl,--build-id=none",
         "-Wl,--gc-sections",
