@@ -29,7 +29,7 @@ extern "C" {
 /* Version of these contracts. Generated code is compiled against one version and refuses another. */
 #define EK_CONTRACT_VERSION 1
 
-#define EK_MAX_RANK 4
+#define EK_MAX_RANK     4
 #define EK_SHA256_BYTES 32
 
 typedef enum ek_status {
