@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import UsageError
-from edgekit.files import is_inside
-from edgekit.files import write_atomically as write_atomically  # noqa: PLC0414 - stages import it from here
+from edgekit.files import is_inside, write_atomically
 
 _MANIFEST = "manifest.json"
 

@@ -29,7 +29,7 @@ def demo(workspace: Path, force: bool, **options: Any) -> int:
     from edgekit.stages.verify import verify as run_verify
 
     workspace.mkdir(parents=True, exist_ok=True)
-    job = open_job(workspace, ["train", "quantize", "build"], force=force, **options)
+    job = open_job(workspace, force=force, **options)
     verdict = run_verify(job)
     folder = job.workspace.board_folder(verdict.board)
     job.reporter.say(f"model:    {job.workspace.model_folder / 'model.tflite'}")

@@ -64,7 +64,8 @@ def init(workspace: Path, board: str | None, data_source: str) -> None:
     """Write a commented edgekit.toml. For a picture folder it holds settings that suit photos."""
     from edgekit.boards import load_board
     from edgekit.config import BUILT_IN_DATA
-    from edgekit.workspace import Workspace, write_atomically
+    from edgekit.files import write_atomically
+    from edgekit.workspace import Workspace
 
     target = Workspace(workspace.absolute())
     board_name = load_board(board or "virt-cortex-m4", target.boards_folder).name

@@ -17,7 +17,7 @@ _PATH_OPTIONS = {"model_file": "model.file", "data_source": "data.source"}
 
 def open_job(
     workspace: Path,
-    stages: Collection[str],
+    stages: Collection[str] | None = None,
     *,
     json_output: bool = False,
     force: bool = False,
@@ -25,11 +25,11 @@ def open_job(
 ) -> Job:
     """The job that ``options`` (named as in :mod:`edgekit.cli.options`, None: not given) describe.
 
-    ``stages`` are those that the command is about.
+    ``stages`` are those that the command is about (None: all).
     """
     from edgekit.config import BUILT_IN_DATA, load_settings, override
     from edgekit.reporting import Reporter
-    from edgekit.stages.job import Job
+    from edgekit.stages.job import ALL_STAGES, Job
     from edgekit.workspace import Workspace
 
     target = Workspace(workspace.absolute())
@@ -46,4 +46,4 @@ def open_job(
     reporter = Reporter(json_output)
     if not target.settings_file.exists():
         reporter.say(f"no edgekit.toml in {workspace}: using the defaults (`edgekit init` writes one)")
-    return Job(target, settings, reporter, frozenset(stages), force)
+    return Job(target, settings, reporter, ALL_STAGES if stages is None else frozenset(stages), force)

@@ -22,7 +22,7 @@ def run(workspace: Path, force: bool, json_output: bool, **options: Any) -> int:
     """Run all stages: train, quantize, build, verify. What is up to date is not run again."""
     from edgekit.stages.verify import verify as run_verify
 
-    job = open_job(workspace, ["train", "quantize", "build"], json_output=json_output, force=force, **options)
+    job = open_job(workspace, json_output=json_output, force=force, **options)
     verdict = run_verify(job)
     if json_output:
         click.echo(json.dumps(verdict.to_json(), indent=2))

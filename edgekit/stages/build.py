@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edgekit.boards import Board, EngineName
+from edgekit.files import write_atomically
 from edgekit.resources import firmware_folder
 from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.quantize import INT8_MODEL, Int8Model, obtain_model
 from edgekit.stages.train import architecture_of
-from edgekit.workspace import read_json, sha256_of_folder, write_atomically, write_json
+from edgekit.workspace import read_json, sha256_of_folder, write_json
 
 if TYPE_CHECKING:
     from edgekit.codegen.footprint import BoardMemory

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import edgekit
 from edgekit import __version__
@@ -19,7 +19,11 @@ from edgekit.reporting import Reporter
 from edgekit.workspace import Workspace, changed_inputs, record_stage, recorded_inputs, sha256_of_file
 
 if TYPE_CHECKING:
-    from edgekit.data.dataset import Dataset, LabelledPictures, SkippedImage
+    from edgekit.data.dataset import Dataset, LabelledPictures
+
+ALL_STAGES = frozenset({"train", "quantize", "build"})
+
+_Loaded = TypeVar("_Loaded", "Dataset", "LabelledPictures")
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Job:
     workspace: Workspace
     settings: Settings
     reporter: Reporter
-    stages: frozenset[str] = frozenset({"train", "quantize", "build"})
+    stages: frozenset[str] = ALL_STAGES
     force: bool = False
 
     @cached_property
@@ -49,18 +53,7 @@ class Job:
             return shapes_dataset(
                 self._limited(TRAIN_COUNT), self._limited(TEST_COUNT), data.image_size, data.channels, seed
             )
-        with self.reporter.progress(f"reading {folder}") as advance:
-            dataset = load_dataset(
-                folder,
-                data.image_size,
-                data.channels,
-                seed,
-                test_fraction=data.test_fraction,
-                max_images=data.max_images,
-                progress=advance,
-            )
-        self._warn_of_skipped(dataset.skipped)
-        return dataset
+        return self._read(load_dataset, folder, f"reading {folder}")
 
     @cached_property
     def test_pictures(self) -> LabelledPictures:
@@ -73,28 +66,30 @@ class Job:
         data, folder, seed = self.settings.data, self.picture_folder(), self.settings.seed
         if folder is None:
             return shapes_test_pictures(self._limited(TEST_COUNT), data.image_size, data.channels, seed)
-        with self.reporter.progress(f"reading the test pictures in {folder}") as advance:
-            pictures = load_test_pictures(
+        return self._read(load_test_pictures, folder, f"reading the test pictures in {folder}")
+
+    def _read(self, load: Callable[..., _Loaded], folder: Path, description: str) -> _Loaded:
+        """What ``load`` makes of ``folder`` under the settings. Says what was skipped."""
+        data = self.settings.data
+        with self.reporter.progress(description) as advance:
+            loaded = load(
                 folder,
                 data.image_size,
                 data.channels,
-                seed,
+                self.settings.seed,
                 test_fraction=data.test_fraction,
                 max_images=data.max_images,
                 progress=advance,
             )
-        self._warn_of_skipped(pictures.skipped)
-        return pictures
+        for picture in loaded.skipped:
+            self.reporter.warn(f"skipped {picture.path}: {picture.reason}")
+        if loaded.skipped:
+            self.reporter.warn(f"{len(loaded.skipped)} pictures were skipped in all")
+        return loaded
 
     def _limited(self, count: int) -> int:
         limit = self.settings.data.max_images
         return count if limit is None else min(count, limit)
-
-    def _warn_of_skipped(self, skipped: Sequence[SkippedImage]) -> None:
-        for picture in skipped:
-            self.reporter.warn(f"skipped {picture.path}: {picture.reason}")
-        if skipped:
-            self.reporter.warn(f"{len(skipped)} pictures were skipped in all")
 
     def picture_folder(self) -> Path | None:
         """The folder of the user's pictures, or None for the built-in set."""

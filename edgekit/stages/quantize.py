@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from edgekit.errors import UsageError
+from edgekit.files import write_atomically
 from edgekit.graph.ir import Graph
 from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.train import TRAINING_REPORT, data_identity, train
-from edgekit.workspace import read_json, sha256_of_file, write_atomically, write_json
+from edgekit.workspace import read_json, sha256_of_file, write_json
 
 INT8_MODEL = "model.tflite"
 QUANTIZATION_REPORT = "quantization.json"

@@ -37,18 +37,10 @@ def train(job: Job) -> Path:
         "code": sources_digest("data", "models", "training.py"),
         "versions": versions("tensorflow", "keras", "numpy", "pillow"),
     }
-    interrupted_after: list[int] = []
-
-    def make() -> Iterable[Path]:
-        result = _train(job, folder)
-        if result.interrupted:
-            interrupted_after.append(result.best_epoch)
-        return [folder / FLOAT_MODEL, folder / TRAINING_REPORT]
-
-    run_stage(job, "train", folder, inputs, make)
-    if interrupted_after:
-        raise InterruptedTrainingError(str(folder / FLOAT_MODEL), interrupted_after[0])
+    ran = run_stage(job, "train", folder, inputs, lambda: _train(job, folder))
     report = read_json(folder / TRAINING_REPORT)
+    if report.get("interrupted") and ran:
+        raise InterruptedTrainingError(str(folder / FLOAT_MODEL), report["best_epoch"])
     if report.get("interrupted"):
         job.reporter.warn(
             f"the model is of a training that was interrupted (best epoch {report['best_epoch']}); "
@@ -83,7 +75,7 @@ def architecture_of(job: Job, classes: int) -> Architecture:
     )
 
 
-def _train(job: Job, folder: Path) -> TrainingResult:
+def _train(job: Job, folder: Path) -> Iterable[Path]:
     from edgekit.models.keras_files import save_model
     from edgekit.quantization import evaluate_float
     from edgekit.training import train as fit
@@ -113,7 +105,7 @@ def _train(job: Job, folder: Path) -> TrainingResult:
     save_model(result.model, folder / FLOAT_MODEL)
     write_json(folder / TRAINING_REPORT, _report(job, result, accuracy))
     job.reporter.say(f"float accuracy on {len(dataset.test_labels)} test pictures: {accuracy:.3f}")
-    return result
+    return [folder / FLOAT_MODEL, folder / TRAINING_REPORT]
 
 
 def _report(job: Job, result: TrainingResult, accuracy: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 
 from edgekit.errors import UsageError
+from edgekit.files import write_atomically
 from edgekit.workspace import (
     Workspace,
     changed_inputs,
@@ -13,7 +14,6 @@ from edgekit.workspace import (
     record_stage,
     recorded_inputs,
     sha256_of_folder,
-    write_atomically,
 )
 
 

@@ -124,14 +124,10 @@ def test_a_verdict_does_not_outlive_a_failed_verification(make_job, tmp_path):
 def fake_stages(monkeypatch):
     """Training and conversion replaced by writing their artefacts, so that only the keys are tested."""
 
-    class Result:
-        interrupted = False
-        best_epoch = 1
-
     def fake_train(job, folder):
         (folder / FLOAT_MODEL).write_text(str(job.settings.training.epochs))
         write_json(folder / TRAINING_REPORT, {"class_names": ["a", "b"]})
-        return Result()
+        return [folder / FLOAT_MODEL, folder / TRAINING_REPORT]
 
     def fake_quantize(job, float_model, folder):
         (folder / "model.tflite").write_bytes(small_model(0))
