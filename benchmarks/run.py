@@ -19,11 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgekit.boards import load_board
-from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
-from edgekit.codegen.memory_plan import plan_memory
 from edgekit.config import Settings
 from edgekit.device.device import Device
 from edgekit.device.emulators import counts_instructions, instructions, open_emulator
+from edgekit.engines import engine_files
 from edgekit.golden import open_golden
 from edgekit.graph.cost import graph_macs
 from edgekit.graph.tflite import read_tflite
@@ -78,8 +77,8 @@ def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
     board = load_board(board_name)
     data = model.read_bytes()
     graph = read_tflite(data, model.stem)
-    plan = plan_memory(graph)
-    project = assemble(board, graph, data, generate_model(graph, plan), kernel_sources(graph))
+    files = engine_files("aot", graph, data, board)
+    project = assemble(board, graph, data, files, "aot")
     write_project(project, folder)
     started = time.monotonic()
     built = compile_project(project, folder, board, optimize="size" if optimize == "size" else "speed")
@@ -101,8 +100,8 @@ def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
         instructions=counted,
         instructions_per_mac=None if counted is None else round(counted / macs, 3),
         code_bytes=built.code_bytes,
-        model_constant_bytes=constant_bytes(graph),
-        arena_bytes=plan.arena_bytes,
+        model_constant_bytes=files.constant_bytes,
+        arena_bytes=files.arena_bytes,
         ram_bytes=built.ram_bytes,
         stack_bytes=verdict.stack_used_bytes,
         exact=verdict.exact,

@@ -16,9 +16,11 @@ from edgekit.errors import UnknownNameError, UsageError
 from edgekit.records import Record, read_toml
 from edgekit.resources import boards_folder
 
-EngineName = Literal["aot", "tflm"]
-FrameworkName = Literal["baremetal", "linux"]
-ToolchainName = Literal["zig", "gcc"]
+EngineName = Literal["aot", "tflm", "litert"]
+FrameworkName = Literal["baremetal", "linux", "esp_idf", "arduino", "pico_sdk", "zephyr", "python"]
+CompilerName = Literal["zig", "gcc"]
+SdkName = Literal["esp-idf", "arduino-cli", "arduino-builder", "pico-sdk", "west"]
+ToolchainName = Literal[CompilerName, SdkName, "none"]
 ProofLevel = Literal["board", "emulator", "compiled", "generated"]
 
 Size = Annotated[int, msgspec.Meta(gt=0)]
@@ -54,8 +56,9 @@ class MemoryMap(Record, frozen=True):
 class Engine(Record, frozen=True):
     """How one engine is built for the board: a project framework and its target there.
 
-    ``target`` is a folder of ``firmware/port/`` for ``baremetal`` and ``linux``. ``toolchains`` are tried
-    in their order; there is at least one.
+    ``target`` is a folder of ``firmware/port/`` for ``baremetal`` and ``linux``, and the SDK's own name of
+    the board elsewhere: IDF_TARGET, FQBN, PICO_BOARD, Zephyr's board. ``toolchains`` are tried in their
+    order; there is at least one ("none" where nothing is compiled).
     """
 
     framework: FrameworkName
@@ -74,17 +77,22 @@ class Emulator(Record, frozen=True):
     """An emulator of the whole board.
 
     ``machine`` is the emulator's own name of it: the processor for ``unicorn``, the machine for
-    ``qemu-system``, the program (``qemu-aarch64``) for ``qemu-user``.
+    ``qemu-system``, the program (``qemu-aarch64``) for ``qemu-user``, the chip for ``simavr``.
     """
 
-    kind: Literal["process", "unicorn", "qemu-system", "qemu-user"]
+    kind: Literal["process", "unicorn", "qemu-system", "qemu-user", "simavr", "rp2040js"]
     machine: str = ""
 
 
 class Flash(Record, frozen=True):
-    """How an image gets onto the board."""
+    """How an image gets onto the board.
 
-    tool: Literal["none", "emulator", "ssh"]
+    ``target`` is the tool's own name of what it writes to: the chip (``esptool``, ``pyocd``), the
+    ``Board-ID`` in the boot drive's INFO_UF2.TXT (``uf2``), the FQBN (``arduino-cli``).
+    """
+
+    tool: Literal["none", "emulator", "ssh", "esptool", "pyocd", "uf2", "arduino-cli"]
+    target: str = ""
 
 
 class Proof(Record, frozen=True):

@@ -10,6 +10,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class EngineFiles:
+    """What an engine brings into a project, whatever the framework.
+
+    ``generated`` maps the names of files in the project's folder ``model/`` to their texts; ``sources``
+    are files of ``firmware/`` that are compiled with them. ``arena_bytes`` is the RAM that the model asks
+    of its caller, ``constant_bytes`` what it puts into flash besides code.
+    """
+
+    generated: Mapping[str, str]
+    sources: tuple[str, ...]
+    arena_bytes: int
+    constant_bytes: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a project is compiled; every path is relative to the project's folder.
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from edgekit.boards import Board, load_board
-from edgekit.codegen.c_model import generate_model, kernel_sources
-from edgekit.codegen.memory_plan import plan_memory
 from edgekit.device.transport import Transport
+from edgekit.engines import engine_files
 from edgekit.firmware_project import Project, Recipe
 from edgekit.graph.ir import FullyConnected, Graph, Requantization, Tensor
 from edgekit.projects.assembler import assemble
@@ -81,8 +80,7 @@ def tiny_graph(inputs: int = 4) -> Graph:
 def tiny_project(board: Board, graph: Graph | None = None) -> Project:
     """The complete firmware of :func:`tiny_graph` for ``board``."""
     graph = graph or tiny_graph()
-    generated = generate_model(graph, plan_memory(graph))
-    return assemble(board, graph, TINY_MODEL, generated, kernel_sources(graph))
+    return assemble(board, graph, TINY_MODEL, engine_files("aot", graph, TINY_MODEL, board), "aot")
 
 
 def board_with(name: str, *, flash_bytes: int | None = None, ram_bytes: int | None = None) -> Board:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
-from edgekit.firmware_project import Project, Recipe
+from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import board_files, documents
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 
@@ -20,20 +19,18 @@ def assemble(
     board: Board,
     graph: Graph,
     model: bytes,
-    generated: Mapping[str, str],
-    kernel_sources: Sequence[str],
-    engine: EngineName = "aot",
+    files: EngineFiles,
+    engine: EngineName,
 ) -> Project:
     """The complete project of ``graph`` for ``board``.
 
-    ``model`` is the .tflite that the graph was read from; ``generated`` maps names such as ``model.c``
-    to texts; ``kernel_sources`` are paths relative to ``firmware/``.
+    ``model`` is the .tflite that the graph was read from; ``files`` is what ``engine`` made of it.
     """
     target = board.engines[engine].target
-    model_files = documents.model_files(model, generated)
+    model_files = documents.model_files(model, files.generated)
     port = (*port_sources("cortex_m"), *port_sources(target))
     recipe = Recipe(
-        sources=(*documents.c_sources(model_files), *kernel_sources, *link_sources(), *port),
+        sources=(*documents.c_sources(model_files), *files.sources, *link_sources(), *port),
         include_folders=(
             "include",
             "model",
@@ -45,7 +42,7 @@ def assemble(
         linker_script=LINKER_SCRIPT,
     )
     firmware = [source for source in recipe.sources if source not in model_files]
-    files = {
+    contents = {
         **model_files,
         **with_headers([*firmware, LINKER_SCRIPT], recipe.include_folders, model_files),
         f"board/{board.name}.toml": board_files.board_toml(board),
@@ -53,5 +50,5 @@ def assemble(
         "board/memory.ld": board_files.memory_script(board),
     }
     return documents.with_documents(
-        Project(f"{graph.name}-{board.name}", files, recipe), board, graph, engine
+        Project(f"{graph.name}-{board.name}", contents, recipe), board, graph, engine
     )

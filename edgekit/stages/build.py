@@ -20,7 +20,7 @@ from edgekit.workspace import read_json, sha256_of_folder, write_json
 
 if TYPE_CHECKING:
     from edgekit.codegen.footprint import BoardMemory
-    from edgekit.codegen.memory_plan import MemoryPlan
+    from edgekit.firmware_project import EngineFiles
 
 PROJECT_FOLDER = "project"
 BUILD_REPORT = "build.json"
@@ -43,9 +43,8 @@ def build(job: Job) -> Firmware:
 
     Raises DoesNotFitError before any compiler runs where the model is too large for the board.
     """
-    from edgekit.codegen.c_model import constant_bytes
     from edgekit.codegen.footprint import check_fit
-    from edgekit.codegen.memory_plan import plan_memory
+    from edgekit.engines import engine_files
     from edgekit.toolchains.build import find_toolchain
 
     board = job.board()
@@ -53,8 +52,8 @@ def build(job: Job) -> Firmware:
     if job.settings.model.file is None and not (job.workspace.model_folder / INT8_MODEL).exists():
         _check_before_training(job, board)
     model = obtain_model(job)
-    plan = plan_memory(model.graph)
-    check_fit(plan.arena_bytes, constant_bytes(model.graph), board.name, _memory(board))
+    files = engine_files(engine, model.graph, model.data, board)
+    check_fit(files.arena_bytes, files.constant_bytes, board.name, _memory(board))
     options = job.settings.build
     toolchain = find_toolchain(board, options.toolchain, engine)
     folder = job.workspace.board_folder(board.name)
@@ -66,10 +65,10 @@ def build(job: Job) -> Firmware:
         "toolchain": f"{toolchain.name} {toolchain.version}",
         "optimize": options.optimize,
         "firmware": sha256_of_folder(firmware_folder()),
-        "code": sources_digest("codegen", "graph", "projects", "toolchains"),
+        "code": sources_digest("engines.py", "codegen", "graph", "projects", "toolchains"),
         "versions": versions(),
     }
-    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, plan, folder))
+    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, files, folder))
     report = read_json(folder / BUILD_REPORT)
     if not (folder / PROJECT_FOLDER).is_dir():
         job.reporter.warn(f"{folder / PROJECT_FOLDER} is gone; `edgekit build --force` writes it again")
@@ -93,9 +92,8 @@ def _memory(board: Board) -> BoardMemory:
 
 
 def _build(
-    job: Job, board: Board, engine: EngineName, model: Int8Model, plan: MemoryPlan, folder: Path
+    job: Job, board: Board, engine: EngineName, model: Int8Model, files: EngineFiles, folder: Path
 ) -> Iterable[Path]:
-    from edgekit.codegen.c_model import generate_model, kernel_sources
     from edgekit.projects.assembler import assemble
     from edgekit.projects.project import write_project
     from edgekit.toolchains.build import compile_project
@@ -103,8 +101,7 @@ def _build(
     options = job.settings.build
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
-    generated = generate_model(model.graph, plan)
-    project = assemble(board, model.graph, model.data, generated, kernel_sources(model.graph), engine)
+    project = assemble(board, model.graph, model.data, files, engine)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)
     result = compile_project(
@@ -119,7 +116,7 @@ def _build(
         "engine": engine,
         "toolchain": f"{result.toolchain} {result.toolchain_version}",
         "optimize": options.optimize,
-        "arena_bytes": plan.arena_bytes,
+        "arena_bytes": files.arena_bytes,
         "flash_bytes": result.flash_bytes,
         "ram_bytes": result.ram_bytes,
         "code_bytes": result.code_bytes,
@@ -128,7 +125,7 @@ def _build(
     write_json(folder / BUILD_REPORT, report)
     job.reporter.say(
         f"{outputs[0]}: flash {result.flash_bytes:,} bytes (code {result.code_bytes:,}), "
-        f"RAM {result.ram_bytes:,} bytes (arena {plan.arena_bytes:,}); {report['toolchain']}"
+        f"RAM {result.ram_bytes:,} bytes (arena {files.arena_bytes:,}); {report['toolchain']}"
     )
     return [*outputs, folder / BUILD_REPORT]
 
