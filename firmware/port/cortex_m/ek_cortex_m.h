@@ -19,10 +19,23 @@ extern "C" {
 /* Where the processor starts. Initialises memory and calls main; main's return ends in ek_cortex_m_stop. */
 void Reset_Handler(void);
 
-/*
- * Vector 15. Weak: a fault unless the port defines it, as one does that extends SysTick to 64 bits.
- */
+/* Vector 15, the interrupt of the counter below. */
 void SysTick_Handler(void);
+
+/*
+ * Starts SysTick as a counter of processor cycles: 24 bits that its interrupt extends to 64. Ports
+ * without SysTick leave this out and never see its interrupt.
+ */
+void ek_cortex_m_start_ticks(void);
+
+/* Cycles since ek_cortex_m_start_ticks. Returns with interrupts enabled. */
+uint64_t ek_cortex_m_ticks(void);
+
+/*
+ * Serves the counter where interrupts are masked: to be called at least once a period (2^24 cycles)
+ * by code that masks them for long, as a port does that waits for a byte.
+ */
+void ek_cortex_m_keep_ticks(void);
 
 /* The most stack used since start-up, in bytes: how much of the paint is gone. */
 uint32_t ek_cortex_m_stack_used_bytes(void);

@@ -28,8 +28,6 @@ extern uint32_t ek_bss_start[], ek_bss_end[];
 
 static void fault_entry(void);
 
-__attribute__((weak, alias("fault_entry"))) void SysTick_Handler(void);
-
 typedef union vector {
     const uint32_t *stack_top;
     void (*handler)(void);

@@ -7,8 +7,7 @@
  * It holds a single received byte; that is enough, because the link sends nothing unasked and the
  * program is always here when the host may send.
  *
- * The counter is SysTick (Armv7-M Architecture Reference Manual, DDI 0403E, B3.3): 24 bits at the
- * processor's clock, extended to 64 by its interrupt.
+ * The counter is SysTick, at the processor's clock.
  */
 #include "edgekit/ek_port.h"
 
@@ -36,28 +35,10 @@
 #define NVIC_ICPR0 REGISTER(0xE000E280u)
 #define UART_IRQ   (1u << 0)
 
-#define SYSTICK_CTRL    REGISTER(0xE000E010u)
-#define SYSTICK_RELOAD  REGISTER(0xE000E014u)
-#define SYSTICK_CURRENT REGISTER(0xE000E018u)
-#define SYSTICK_ENABLE  7u /* processor clock, interrupt, count */
-#define SYSTICK_BITS    24u
-#define SYSTICK_MASK    ((1u << SYSTICK_BITS) - 1u)
-#define ICSR            REGISTER(0xE000ED04u)
-#define ICSR_PENDSTSET  (1u << 26)
-#define ICSR_PENDSTCLR  (1u << 25)
-
-static volatile uint32_t systick_wraps;
-
-void SysTick_Handler(void) {
-    ++systick_wraps;
-}
-
 void ek_port_init(void) {
     UART_BAUDDIV = EK_BOARD_CLOCK_HZ / BAUD_RATE;
     UART_CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
-    SYSTICK_RELOAD = SYSTICK_MASK;
-    SYSTICK_CURRENT = 0;
-    SYSTICK_CTRL = SYSTICK_ENABLE;
+    ek_cortex_m_start_ticks();
 }
 
 /*
@@ -69,10 +50,7 @@ int ek_port_read_byte(void) {
     NVIC_ISER0 = UART_IRQ;
     while ((UART_STATE & STATE_RX_FULL) == 0) {
         __asm__ volatile("wfi" ::: "memory");
-        if ((ICSR & ICSR_PENDSTSET) != 0) {
-            ++systick_wraps;
-            ICSR = ICSR_PENDSTCLR;
-        }
+        ek_cortex_m_keep_ticks();
     }
     const int byte = (int)(UART_DATA & 0xFFu);
     UART_INTCLEAR = INTCLEAR_RX;
@@ -100,16 +78,7 @@ ek_tick_unit ek_port_tick_unit(void) {
 }
 
 uint64_t ek_port_ticks(void) {
-    __asm__ volatile("cpsid i" ::: "memory");
-    uint32_t wraps = systick_wraps;
-    uint32_t current = SYSTICK_CURRENT;
-    if ((ICSR & ICSR_PENDSTSET) != 0) { /* it has wrapped, but the interrupt is masked */
-        current = SYSTICK_CURRENT;
-        ++wraps;
-    }
-    __asm__ volatile("cpsie i" ::: "memory");
-    /* It counts down, and reaching 0 is what pends the interrupt: 0 is the first tick of a period. */
-    return ((uint64_t)wraps << SYSTICK_BITS) | ((0u - current) & SYSTICK_MASK);
+    return ek_cortex_m_ticks();
 }
 
 uint32_t ek_port_clock_hz(void) {
