@@ -26,6 +26,8 @@ _PIN = re.compile(
     r"P(?P<letter>[A-K])(?P<of_letter>\d{1,2})|P(?P<port>\d)\.(?P<of_port>\d{2})|GP(IO)?(?P<only>\d{1,2})"
 )
 _UART = re.compile(r"[A-Z][A-Z0-9_]*")
+# A board of Arduino (package:architecture:board:option=value) or of Zephyr (board/qualifiers).
+_QUALIFIED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:[:/][A-Za-z0-9][A-Za-z0-9._=,-]*)*")
 _QEMU_USER = re.compile(r"qemu-[a-z0-9_]+")
 # Above lies the processor's own system space (Armv7-M Architecture Reference Manual, DDI 0403E, B3.1).
 _SYSTEM_SPACE = 0xE000_0000
@@ -81,7 +83,13 @@ def _check_engines(board: Board, refuse: _Refuse) -> None:
     for name, engine in board.engines.items():
         if not engine.toolchains:
             refuse(f"lists no toolchain in engines.{name}.toolchains: name one, such as 'zig'.")
-        if not _NAME.fullmatch(engine.target):
+        if engine.framework in {"arduino", "zephyr"}:
+            if not _QUALIFIED_NAME.fullmatch(engine.target):
+                refuse(
+                    f"has engines.{name}.target {engine.target!r}: under {engine.framework} that is names "
+                    "with ':' or '/' between them, such as arduino:mbed_nano:nano33ble or nrf52840dk/nrf52840."
+                )
+        elif not _NAME.fullmatch(engine.target):
             refuse(f"has engines.{name}.target {engine.target!r}: a port's name is made of {_NAME_MEANING}.")
 
 
