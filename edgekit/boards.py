@@ -33,7 +33,8 @@ class Mcu(Record, frozen=True):
 
     ``flash_bytes`` is None where programs lie in a file system. ``clock_hz`` is the core clock that
     the firmware sets up, from the chip's own oscillator or, where ``oscillator`` says so, from a crystal
-    or a clock signal of ``oscillator_hz`` at its pins.
+    or a clock signal of ``oscillator_hz`` at its pins. ``psram_bytes`` is slower RAM beside the chip, which
+    an SDK maps into memory; None where there is none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Mcu(Record, frozen=True):
     flash_bytes: Size | None = None
     oscillator: Literal["internal", "crystal", "signal"] = "internal"
     oscillator_hz: Frequency = 0
+    psram_bytes: Size | None = None
 
 
 class MemoryMap(Record, frozen=True):

@@ -98,6 +98,9 @@ CORES: dict[str, Core] = {
             "riscv",
             frozenset({"rv32"}),
         ),
+        # ESP32, and ESP32-S3: compiled by their SDKs only.
+        Core("xtensa-lx6", None, None, None),
+        Core("xtensa-lx7", None, None, None),
         _linux("cortex-a53", _AARCH64, "cortex_a53", "cortex-a53", "aarch64", "neon"),
         _linux("cortex-a72", _AARCH64, "cortex_a72", "cortex-a72", "aarch64", "neon"),
         _linux("cortex-a76", _AARCH64, "cortex_a76", "cortex-a76", "aarch64", "neon", "dotprod"),
