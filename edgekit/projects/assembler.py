@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName, FrameworkName
 from edgekit.firmware_project import EngineFiles, Project
-from edgekit.projects import baremetal, linux
+from edgekit.projects import baremetal, linux, pico_sdk
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
 
 _Assembler = Callable[["Board", "Graph", bytes, EngineFiles, EngineName], Project]
-_ASSEMBLERS: Mapping[FrameworkName, _Assembler] = {"baremetal": baremetal.assemble, "linux": linux.assemble}
+_ASSEMBLERS: Mapping[FrameworkName, _Assembler] = {
+    "baremetal": baremetal.assemble,
+    "linux": linux.assemble,
+    "pico_sdk": pico_sdk.assemble,
+}
 
 
 def assemble(

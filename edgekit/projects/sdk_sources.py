@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import jinja2
-
 from edgekit import __version__
 from edgekit.boards import Board, EngineName
 from edgekit.firmware_project import EngineFiles
@@ -81,6 +79,8 @@ def facts(board: Board, graph: Graph, model: bytes, engine: EngineName) -> dict[
 
 def render(template: str, values: Mapping[str, object]) -> bytes:
     """``template``, a file of ``templates/``, filled with ``values``. A value that is missing is an error."""
+    import jinja2
+
     # The texts are Markdown, CMake and YAML, not HTML: nothing is to be escaped.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edgekit.projects"),
