@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName, FrameworkName
 from edgekit.firmware_project import EngineFiles, Project
-from edgekit.projects import baremetal, linux, pico_sdk
+from edgekit.projects import baremetal, esp_idf, linux, pico_sdk, zephyr
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
@@ -16,7 +16,9 @@ _Assembler = Callable[["Board", "Graph", bytes, EngineFiles, EngineName], Projec
 _ASSEMBLERS: Mapping[FrameworkName, _Assembler] = {
     "baremetal": baremetal.assemble,
     "linux": linux.assemble,
+    "esp_idf": esp_idf.assemble,
     "pico_sdk": pico_sdk.assemble,
+    "zephyr": zephyr.assemble,
 }
 
 
