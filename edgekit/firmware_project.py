@@ -30,12 +30,14 @@ class Recipe:
 
     ``linker_script`` is None for a program of an operating system; otherwise the image is
     freestanding and starts at the script's entry. ``defines`` are ``NAME`` or ``NAME=VALUE``.
+    ``uf2_family`` is the id of the chip whose boot ROM takes the image as a UF2 file, None elsewhere.
     """
 
     sources: tuple[str, ...]
     include_folders: tuple[str, ...]
     defines: tuple[str, ...] = ()
     linker_script: str | None = None
+    uf2_family: int | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import board_files, documents
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
+from edgekit.resources import firmware_folder
 from edgekit.toolchains.cores import CORES
+from edgekit.toolchains.uf2 import FAMILIES
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
@@ -29,6 +31,7 @@ def assemble(
     ``model`` is the .tflite that the graph was read from; ``files`` is what ``engine`` made of it.
     """
     target, startup = board.engines[engine].target, startup_folder(board)
+    script = linker_script(target)
     model_files = documents.model_files(model, files.generated)
     port = (*port_sources("freestanding"), *port_sources(startup), *port_sources(target))
     recipe = Recipe(
@@ -42,12 +45,13 @@ def assemble(
             f"port/{startup}",
             f"port/{target}",
         ),
-        linker_script=LINKER_SCRIPT,
+        linker_script=script,
+        uf2_family=FAMILIES.get(board.mcu.name) if board.flash.tool == "uf2" else None,
     )
     firmware = [source for source in recipe.sources if source not in model_files]
     contents = {
         **model_files,
-        **with_headers([*firmware, LINKER_SCRIPT], recipe.include_folders, model_files),
+        **with_headers([*firmware, script], recipe.include_folders, model_files),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
         "board/memory.ld": board_files.memory_script(board),
@@ -55,6 +59,12 @@ def assemble(
     return documents.with_documents(
         Project(f"{graph.name}-{board.name}", contents, recipe), board, graph, engine
     )
+
+
+def linker_script(target: str) -> str:
+    """The sections of the image: the port's own where its chip wants others than most, relative to firmware/."""
+    own = f"port/{target}/sections.ld"
+    return own if (firmware_folder() / own).is_file() else LINKER_SCRIPT
 
 
 def startup_folder(board: Board) -> str:

@@ -107,7 +107,7 @@ def _build(
     result = compile_project(
         project, project_folder, board, options.toolchain, optimize=options.optimize, engine=engine
     )
-    outputs = [_keep(path, folder) for path in (result.image, result.binary) if path is not None]
+    outputs = [_keep(path, folder) for path in (result.image, result.binary, result.uf2) if path is not None]
     report = {
         "image": outputs[0].name,
         "model": model.graph.name,

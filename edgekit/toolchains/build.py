@@ -31,6 +31,7 @@ from edgekit.toolchains.flags import (
 )
 from edgekit.toolchains.gcc import gcc_toolchain
 from edgekit.toolchains.toolchain import Toolchain
+from edgekit.toolchains.uf2 import uf2_image
 from edgekit.toolchains.zig import zig_toolchain
 
 BUILD_FOLDER = "build"
@@ -46,13 +47,15 @@ _OVERFLOW = re.compile(r"region [`'](\w+)':? overflowed by (\d+) bytes")
 class BuildResult:
     """An image and what it needs. Paths are absolute if the project's folder was; sizes in bytes.
 
-    ``binary`` is the raw flash image of a bare-metal build, else None. ``flash_bytes`` counts code,
+    ``binary`` is the raw flash image of a bare-metal build, else None, and ``uf2`` the same as a UF2 file
+    for the chips that take one. ``flash_bytes`` counts code,
     constants and initial data, ``ram_bytes`` data, zeroed data and the reserved stack. Sizes are 0
     where the image is not ELF (a program for macOS). ``warnings`` is what the compiler said.
     """
 
     image: Path
     binary: Path | None
+    uf2: Path | None
     log: Path
     sizes: Path
     toolchain: ToolchainName
@@ -260,20 +263,31 @@ def _shortened(step: _Step) -> str:
     return "\n".join(shown) or f"it ended with exit code {step.returncode} and said nothing"
 
 
+def _write_uf2(recipe: Recipe, image: Path, content: bytes) -> Path | None:
+    if recipe.uf2_family is None:
+        return None
+    path = image.with_suffix(".uf2")
+    address = elf.read_segments(image)[0].address
+    write_atomically(path, uf2_image(content, address, recipe.uf2_family))
+    return path
+
+
 def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
     sizes = elf.read_sizes(image) if elf.is_elf(image) else elf.ElfSizes(0, 0, 0, 0, 0)
     flash_bytes = sizes.flash_bytes
-    binary = None
+    binary = uf2 = None
     if compilation.freestanding:
         binary = image.with_suffix(".bin")
         content = elf.flash_image(image)
         write_atomically(binary, content)
         flash_bytes = len(content)
+        uf2 = _write_uf2(compilation.recipe, image, content)
     listing = image.with_name("sizes.txt")
     write_atomically(listing, elf.size_listing(image, sizes))
     return BuildResult(
         image=image,
         binary=binary,
+        uf2=uf2,
         log=log,
         sizes=listing,
         toolchain=compilation.toolchain.name,

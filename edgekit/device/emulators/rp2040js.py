@@ -60,8 +60,9 @@ def find_rp2040js(board: str) -> Path:
             if _is_package(candidate):
                 return candidate.resolve()
     raise ToolchainError(
-        f"{PACKAGE}, which emulates {board}, was not found {f'in {named}' if named else 'from here'}. Install "
-        f"it with `npm install {PACKAGE}` in a folder of your own and set {FOLDER_VARIABLE} to that folder."
+        f"{PACKAGE}, which emulates {board}, was not found {f'in {named}' if named else 'from here'}. "
+        f"Install it with `npm install {PACKAGE}` in a folder of your own and set {FOLDER_VARIABLE} to that "
+        "folder."
     )
 
 
