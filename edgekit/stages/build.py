@@ -60,6 +60,7 @@ def build(job: Job) -> Firmware:
     inputs = {
         PREDECESSOR: model.graph.sha256,
         "model_name": model.graph.name,
+        "class_names": list(model.class_names),
         "board": msgspec.to_builtins(board),
         "engine": engine,
         "toolchain": f"{toolchain.name} {toolchain.version}",
@@ -101,7 +102,7 @@ def _build(
     options = job.settings.build
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
-    project = assemble(board, model.graph, model.data, files, engine)
+    project = assemble(board, model.graph, model.data, files, engine, model.class_names)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)
     result = compile_project(

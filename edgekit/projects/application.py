@@ -1,0 +1,44 @@
+"""What a project holds for the program that a user writes: preprocessing, top-k, and an example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from edgekit.boards import FrameworkName
+from edgekit.codegen.labels import generate_labels
+from edgekit.codegen.picture import generate_picture, reads_pixels
+from edgekit.projects.firmware_files import with_headers
+from edgekit.resources import firmware_folder
+
+if TYPE_CHECKING:
+    from edgekit.graph.ir import Graph
+
+APPLICATION_FOLDER = "application"
+EXAMPLES: Mapping[FrameworkName, str] = {"baremetal": "examples/rows.c", "linux": "examples/camera.c"}
+"""The example of each framework that has one, in the layout of ``firmware/``."""
+
+
+def application_headers(graph: Graph, class_names: Sequence[str]) -> dict[str, str]:
+    """``labels.h`` and, for a model that reads a picture, ``picture.h``: {file name: text} for ``model/``."""
+    return {**generate_labels(graph, class_names), **generate_picture(graph)}
+
+
+def application_sources() -> tuple[str, ...]:
+    """C sources of ``firmware/application/``, sorted. No firmware compiles them: they are the user's to use."""
+    folder = firmware_folder() / APPLICATION_FOLDER
+    return tuple(f"{APPLICATION_FOLDER}/{path.name}" for path in sorted(folder.glob("*.c")))
+
+
+def example_of(graph: Graph, framework: FrameworkName) -> str | None:
+    """The example in a project of ``graph``, or None where it would not know what a pixel means to it."""
+    return EXAMPLES.get(framework) if reads_pixels(graph) else None
+
+
+def application_files(graph: Graph, framework: FrameworkName) -> dict[str, bytes]:
+    """The sources, their headers and the example, with their paths in the layout of ``firmware/``."""
+    example = example_of(graph, framework)
+    files = with_headers(application_sources(), ("include",), {})
+    if example is not None:
+        files[example] = (firmware_folder() / example).read_bytes()
+    return files
