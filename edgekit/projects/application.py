@@ -25,7 +25,7 @@ def application_headers(graph: Graph, class_names: Sequence[str]) -> dict[str, s
 
 
 def application_sources() -> tuple[str, ...]:
-    """C sources of ``firmware/application/``, sorted. No firmware compiles them: they are the user's to use."""
+    """C sources of ``firmware/application/``, sorted. The proved firmware does not have them."""
     folder = firmware_folder() / APPLICATION_FOLDER
     return tuple(f"{APPLICATION_FOLDER}/{path.name}" for path in sorted(folder.glob("*.c")))
 
