@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from edgekit.boards import EngineName, ToolchainName
+from edgekit.boards import EngineName, KernelsName, ToolchainName
 from edgekit.errors import UsageError
 from edgekit.models.families import Depth, Family
 from edgekit.records import Record, read_toml
@@ -65,10 +65,13 @@ class QuantizationSettings(Record, frozen=True):
 
 
 class BuildSettings(Record, frozen=True):
-    """``engine`` and ``toolchain`` default to the board's own choice."""
+    """``engine`` and ``toolchain`` default to the board's own choice; ``kernels`` are the litert engine's,
+    "reference" unless chosen.
+    """
 
     board: str = "virt-cortex-m4"
     engine: EngineName | None = None
+    kernels: KernelsName | None = None
     toolchain: ToolchainName | None = None
     optimize: Optimize = DEFAULT_OPTIMIZE
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from edgekit.boards import Board, EngineName
+from collections.abc import Sequence
+
+from edgekit.boards import Board, EngineName, KernelsName
 from edgekit.codegen.border import info_bytes
+from edgekit.codegen.bundle import generate_bundle
 from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
@@ -19,15 +22,33 @@ from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
 from edgekit.graph.tflite import stored_tensor_count
 
+DEFAULT_KERNELS: KernelsName = "reference"
+"""Of the litert engine: those that can be proved."""
+
 
 def engine_files(
-    engine: EngineName, graph: Graph, model: bytes, board: Board, arena_bytes: int | None = None
+    engine: EngineName,
+    graph: Graph,
+    model: bytes,
+    board: Board,
+    *,
+    kernels: KernelsName | None = None,
+    class_names: Sequence[str] = (),
+    arena_bytes: int | None = None,
 ) -> EngineFiles:
     """The files of ``engine`` for ``graph``, which was read from the .tflite ``model``, on ``board``.
 
-    ``arena_bytes`` is the arena of the tflm engine (None: its estimate). Raises UsageError for one that
-    cannot hold the model's activations.
+    ``kernels`` are those of the litert engine (None: :data:`DEFAULT_KERNELS`); the other engines have no
+    choice. ``class_names`` may be empty. ``arena_bytes`` is the arena of the tflm engine (None: an
+    estimate that suffices). Raises UsageError.
     """
+    if kernels is not None and engine != "litert":
+        raise UsageError(
+            f"kernels are chosen for the engine litert only, not for {engine}: leave --kernels out."
+        )
+    if engine == "litert":
+        generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
+        return EngineFiles(generated, sources=(), arena_bytes=0, constant_bytes=len(model))
     if engine == "aot":
         return _aot(graph)
     if engine == "tflm":

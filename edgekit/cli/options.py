@@ -85,7 +85,10 @@ def build_options(command: Command) -> Command:
     """How the firmware is made."""
     return _stack(
         command,
-        click.option("--engine", type=click.Choice(["aot", "tflm"])),
+        click.option("--engine", type=click.Choice(["aot", "tflm", "litert"])),
+        click.option(
+            "--kernels", type=click.Choice(["reference", "fast"]), help="Kernels of the engine litert."
+        ),
         click.option("--toolchain", type=click.Choice(["zig", "gcc"])),
         click.option("--optimize", type=click.Choice(["size", "speed"])),
     )
@@ -149,6 +152,7 @@ SETTING_OF_OPTION = {
     "calibration_images": "quantization.calibration_images",
     "board": "build.board",
     "engine": "build.engine",
+    "kernels": "build.kernels",
     "toolchain": "build.toolchain",
     "optimize": "build.optimize",
     "port": "device.port",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName, FrameworkName
 from edgekit.firmware_project import EngineFiles, Project
-from edgekit.projects import baremetal, esp_idf, linux, pico_sdk, zephyr
+from edgekit.projects import arduino, baremetal, esp_idf, linux, pico_sdk, python, zephyr
 from edgekit.projects.application import application_headers
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ _Assembler = Callable[["Board", "Graph", bytes, EngineFiles, EngineName], Projec
 _ASSEMBLERS: Mapping[FrameworkName, _Assembler] = {
     "baremetal": baremetal.assemble,
     "linux": linux.assemble,
+    "python": python.assemble,
     "esp_idf": esp_idf.assemble,
+    "arduino": arduino.assemble,
     "pico_sdk": pico_sdk.assemble,
     "zephyr": zephyr.assemble,
 }

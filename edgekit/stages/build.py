@@ -52,7 +52,10 @@ def build(job: Job) -> Firmware:
     if job.settings.model.file is None and not (job.workspace.model_folder / INT8_MODEL).exists():
         _check_before_training(job, board)
     model = obtain_model(job)
-    files = engine_files(engine, model.graph, model.data, board)
+    kernels = job.settings.build.kernels
+    files = engine_files(
+        engine, model.graph, model.data, board, kernels=kernels, class_names=model.class_names
+    )
     check_fit(files.arena_bytes, files.constant_bytes, board.name, _memory(board))
     options = job.settings.build
     toolchain = find_toolchain(board, options.toolchain, engine)
@@ -63,10 +66,11 @@ def build(job: Job) -> Firmware:
         "class_names": list(model.class_names),
         "board": msgspec.to_builtins(board),
         "engine": engine,
+        "kernels": kernels,
         "toolchain": f"{toolchain.name} {toolchain.version}",
         "optimize": options.optimize,
         "firmware": sha256_of_folder(firmware_folder()),
-        "code": sources_digest("engines.py", "codegen", "graph", "projects", "toolchains"),
+        "code": sources_digest("engines.py", "codegen", "graph", "projects", "runner", "toolchains"),
         "versions": versions(),
     }
     run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, files, folder))

@@ -30,6 +30,7 @@ from edgekit.toolchains.flags import (
     link_flags,
 )
 from edgekit.toolchains.gcc import gcc_toolchain
+from edgekit.toolchains.python_archive import ARCHIVE_NAME, PACKER, pack
 from edgekit.toolchains.toolchain import Toolchain
 from edgekit.toolchains.uf2 import uf2_image
 from edgekit.toolchains.zig import zig_toolchain
@@ -75,8 +76,13 @@ def find_toolchain(
 ) -> Toolchain:
     """The toolchain called ``name``, or the first installed of those that the board's engine lists.
 
-    Raises ToolchainError that says how to get one where none is installed.
+    Raises ToolchainError that says how to get one where none is installed, UsageError where the engine is
+    Python, which no toolchain compiles, and ``name`` asks for one.
     """
+    if _is_python(board, engine):
+        if name not in {None, PACKER.name}:
+            raise UsageError(f"nothing is compiled for {board.name} with this engine: leave --toolchain out.")
+        return PACKER
     wanted = (name,) if name is not None else board.engines[engine or board.default_engine].toolchains
     core = CORES[board.mcu.core]
     missing = []
@@ -104,6 +110,8 @@ def compile_project(
     the linker runs out of flash or RAM, UsageError where ``folder/build`` is a link or cannot be written.
     """
     found = find_toolchain(board, toolchain, engine)
+    if _is_python(board, engine):
+        return _packed(project, folder)
     compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [])
     log = folder / BUILD_FOLDER / "build.log"
     _prepare(log.parent, compilation.objects)
@@ -113,6 +121,40 @@ def compile_project(
     finally:
         write_atomically(log, "".join(step.text for step in compilation.steps))
     return _result(compilation, image, log)
+
+
+def _is_python(board: Board, engine: EngineName | None) -> bool:
+    return board.engines[engine or board.default_engine].framework == "python"
+
+
+def _packed(project: Project, folder: Path) -> BuildResult:
+    """The archive of a Python project; its bytes count as constants where they are the model."""
+    build_folder = folder / BUILD_FOLDER
+    _prepare(build_folder, ())
+    build_folder.mkdir(exist_ok=True)
+    image, log, listing = build_folder / ARCHIVE_NAME, build_folder / "build.log", build_folder / "sizes.txt"
+    pack(project, image)
+    model_bytes = sum(len(data) for name, data in project.files.items() if name.startswith("model/"))
+    size_bytes = image.stat().st_size
+    write_atomically(log, f"packed {ARCHIVE_NAME}; nothing is compiled\n")
+    write_atomically(listing, f"{size_bytes:>10} {ARCHIVE_NAME}\n{model_bytes:>10} of it model/\n")
+    return BuildResult(
+        image=image,
+        binary=None,
+        uf2=None,
+        log=log,
+        sizes=listing,
+        toolchain=PACKER.name,
+        toolchain_version=PACKER.version,
+        flash_bytes=size_bytes,
+        ram_bytes=0,
+        code_bytes=size_bytes - model_bytes,
+        constant_bytes=model_bytes,
+        data_bytes=0,
+        bss_bytes=0,
+        stack_bytes=0,
+        warnings="",
+    )
 
 
 @dataclass(frozen=True)
