@@ -64,7 +64,7 @@ def assemble(
 
 
 def linker_script(target: str) -> str:
-    """The sections of the image: the port's own where its chip wants others than most, relative to firmware/."""
+    """The sections of the image, relative to ``firmware/``: the port's own where its chip wants others."""
     own = f"port/{target}/sections.ld"
     return own if (firmware_folder() / own).is_file() else LINKER_SCRIPT
 
