@@ -92,9 +92,9 @@ def assemble(
 
 
 def sketch_name(name: str) -> str:
-    """``name`` as a sketch may be called: at most 63 ASCII letters, digits, '_', '.', '-', not '.' or '-' first.
+    """``name`` as a sketch may be called (Arduino CLI documentation, "Sketch specification").
 
-    Arduino CLI documentation, "Sketch specification".
+    That is at most 63 ASCII letters, digits, '_', '.' and '-', of which '.' and '-' do not come first.
     """
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".-").rstrip(".")[:_LONGEST_NAME].rstrip(".")
     return plain or "sketch"
