@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,13 @@ import numpy as np
 import pytest
 from kernels.compiling import INCLUDE, SANITIZERS, compile_object, compile_program, host_compiler, run
 from PIL import Image
+from probe_firmware import require_program
 
 from edgekit.data.frames import PIXEL_FORMATS, YUV, FrameFormat, frame_picture
 from edgekit.data.preprocessing import pixel_table, quantize_pixels
 from edgekit.errors import DataError
 from edgekit.resources import firmware_folder
+from edgekit.toolchains.zig import find_zig
 
 DRIVER = Path(__file__).with_name("driver.c")
 SOURCES = sorted((firmware_folder() / "application").glob("*.c"))
@@ -127,6 +130,17 @@ def test_frames_become_the_very_bytes_of_python(driver: Path, expected: bytes) -
         assert received[at : at + size_bytes] == expected[at : at + size_bytes], job
         at += size_bytes
     assert at == len(received) == len(expected)
+
+
+def test_a_32_bit_processor_makes_the_same_bytes(tmp_path: Path, expected: bytes) -> None:
+    require_program("qemu-arm")
+    if find_zig() is None:
+        pytest.skip("zig is not installed")
+    program = tmp_path / "driver"
+    target = ("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", "-static", "-O2")
+    command = (sys.executable, "-m", "ziglang", "cc", *target, f"-I{INCLUDE}")
+    run([*command, *map(str, [DRIVER, *SOURCES]), "-o", str(program)])
+    assert run_jobs(["qemu-arm", str(program)], JOBS) == expected
 
 
 def test_the_largest_frame(driver: Path) -> None:
