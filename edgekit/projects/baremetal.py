@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
 
 LINKER_SCRIPT = "port/freestanding/sections.ld"
+CXX_LINKER_SCRIPT = "port/newlib/sections.ld"
+"""Of images with C++ in them. It includes the other."""
+
+_LIBC = "port/freestanding/libc"
+_TFLM_LOG = "engine/tflm/ek_tflm_log.cc"
 
 
 def assemble(
@@ -32,9 +37,12 @@ def assemble(
     ``model`` is the .tflite that the graph was read from; ``files`` is what ``engine`` made of it.
     """
     target, startup = board.engines[engine].target, startup_folder(board)
-    script = linker_script(target)
+    needs_tflm = engine == "tflm"
+    script = CXX_LINKER_SCRIPT if needs_tflm else linker_script(target)
     model_files = documents.model_files(model, files.generated)
     port = (*port_sources("freestanding"), *port_sources(startup), *port_sources(target))
+    if needs_tflm:
+        port = (_TFLM_LOG, *port_sources("newlib"), *port)
     recipe = Recipe(
         sources=(*documents.c_sources(model_files), *files.sources, *link_sources(), *port),
         include_folders=(
@@ -42,17 +50,23 @@ def assemble(
             "model",
             "board",
             "port/freestanding",
-            "port/freestanding/libc",
+            # GCC's C++ library needs the whole C library, which has headers of its own.
+            *(() if needs_tflm else (_LIBC,)),
             f"port/{startup}",
             f"port/{target}",
         ),
         linker_script=script,
         uf2_family=FAMILIES.get(board.mcu.name) if board.flash.tool == "uf2" else None,
+        needs_tflm=needs_tflm,
     )
     firmware = [source for source in recipe.sources if source not in model_files]
     contents = {
         **model_files,
-        **with_headers([*firmware, script], recipe.include_folders, model_files),
+        **with_headers(
+            [*firmware, *sorted({script, LINKER_SCRIPT} if needs_tflm else {script})],
+            recipe.include_folders,
+            model_files,
+        ),
         **application_files(graph, "baremetal"),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),

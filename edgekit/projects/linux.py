@@ -31,6 +31,7 @@ def assemble(
     recipe = Recipe(
         sources=(*documents.c_sources(model_files), *files.sources, *link, *port_sources(target)),
         include_folders=("include", "model", "board", f"port/{target}"),
+        needs_tflm=engine == "tflm",
     )
     firmware = [source for source in recipe.sources if source not in model_files]
     contents = {

@@ -31,6 +31,7 @@ from edgekit.toolchains.flags import (
 )
 from edgekit.toolchains.gcc import gcc_toolchain
 from edgekit.toolchains.python_archive import ARCHIVE_NAME, PACKER, pack
+from edgekit.toolchains.tflm import TflmLibrary, missing_tflm
 from edgekit.toolchains.toolchain import Toolchain
 from edgekit.toolchains.uf2 import uf2_image
 from edgekit.toolchains.zig import zig_toolchain
@@ -102,8 +103,11 @@ def compile_project(
     *,
     optimize: Optimize = DEFAULT_OPTIMIZE,
     engine: EngineName | None = None,
+    tflm: TflmLibrary | None = None,
 ) -> BuildResult:
     """Compiles ``project``, as ``write_project`` wrote it to ``folder``, into ``folder/build``.
+
+    ``tflm`` is the TFLite Micro for a project that needs one; NotCompiledError is raised where it is missing.
 
     An earlier image stays as it is until the new one is complete; earlier objects are removed. Raises
     ToolchainError where no toolchain is installed or a source does not compile, DoesNotFitError where
@@ -112,7 +116,13 @@ def compile_project(
     found = find_toolchain(board, toolchain, engine)
     if _is_python(board, engine):
         return _packed(project, folder)
-    compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [])
+    if project.recipe.needs_tflm and tflm is None:
+        raise missing_tflm(folder)
+    if project.recipe.needs_tflm and found.name != "gcc":
+        raise UsageError(
+            f"the engine tflm is compiled by gcc here, not by {found.name}: leave --toolchain out."
+        )
+    compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [], tflm)
     log = folder / BUILD_FOLDER / "build.log"
     _prepare(log.parent, compilation.objects)
     try:
@@ -177,6 +187,7 @@ class _Compilation:
     recipe: Recipe
     folder: Path
     steps: list[_Step]
+    tflm: TflmLibrary | None
 
     @property
     def freestanding(self) -> bool:
@@ -225,28 +236,42 @@ def _compile_sources(compilation: _Compilation) -> list[str]:
 
 def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple[str, ...]:
     toolchain, recipe = compilation.toolchain, compilation.recipe
+    cxx = source.endswith(".cc")
+    library = compilation.tflm if cxx else None
     return (
         *toolchain.command,
         *compile_flags(
-            toolchain.name, compilation.core, compilation.optimize, freestanding=compilation.freestanding
+            toolchain.name,
+            compilation.core,
+            compilation.optimize,
+            freestanding=compilation.freestanding,
+            cxx=cxx,
         ),
-        *(f"-D{define}" for define in recipe.defines),
+        *(f"-D{define}" for define in (*recipe.defines, *(library.defines if library else ()))),
         *(f"-I{include}" for include in recipe.include_folders),
+        *(f"-isystem{include}" for include in (library.include_folders if library else ())),
         *("-c", source, "-o", path),
     )
 
 
 def _link(compilation: _Compilation, objects: Sequence[str], board: Board) -> Path:
     toolchain, script = compilation.toolchain, compilation.recipe.linker_script
+    tflm_archive = str(compilation.tflm.archive) if compilation.tflm is not None else None
     image = compilation.folder / BUILD_FOLDER / image_name(script)
     # Among the objects, where there is nothing yet that the linker could write through.
     unfinished = f"{_OBJECT_FOLDER}/{image.name}.unfinished"
     step = _run(
         (
             *toolchain.command,
-            *link_flags(toolchain.name, compilation.core, compilation.optimize, script),
+            *link_flags(
+                toolchain.name,
+                compilation.core,
+                compilation.optimize,
+                script,
+                cxx=compilation.recipe.needs_tflm,
+            ),
             *objects,
-            *library_flags(toolchain.name, script),
+            *library_flags(toolchain.name, script, tflm_archive),
             *("-o", unfinished),
         ),
         compilation.folder,
