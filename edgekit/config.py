@@ -79,13 +79,16 @@ class BuildSettings(Record, frozen=True):
 class VerifySettings(Record, frozen=True):
     """How many vectors of each kind; ``pictures`` is a limit (0: none).
 
-    ``layer_check_inputs`` of them are also compared layer by layer.
+    ``layer_check_inputs`` of them are also compared layer by layer. The last two are what fast kernels of
+    the engine litert must keep (:class:`edgekit.verification.judgement.Tolerance`).
     """
 
     pictures: _Count = 200
     noise: _Count = 64
     structured: bool = True
     layer_check_inputs: _Count = 4
+    max_mean_difference: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 4.0
+    min_top1_agreement: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.9
 
 
 class DeviceSettings(Record, frozen=True):

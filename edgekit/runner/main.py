@@ -45,7 +45,7 @@ def _open_link(bundle: Bundle, kernels: str | None, threads: int) -> Link:
     chosen = kernels or bundle.kernels
     identity = Identity(
         board=bundle.board,
-        engine=f"litert {chosen} ({package.name} {package.version})",
+        engine=f"litert {chosen} {package.name} {package.version}",
         model_name=bundle.model_name,
         model_sha256=bundle.model_sha256,
         firmware_version=bundle.firmware_version,

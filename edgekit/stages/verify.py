@@ -23,6 +23,7 @@ from edgekit.verification.verdict import Latency, Verdict
 from edgekit.workspace import sha256_of_file, write_json
 
 if TYPE_CHECKING:
+    from edgekit.verification.judgement import Tolerance
     from edgekit.verification.verify import Expectation
 
 
@@ -60,6 +61,7 @@ def verify(job: Job) -> Verdict:
                 pictures.class_names,
                 job.settings.verify.layer_check_inputs,
                 advance,
+                _tolerance(job),
             )
     if firmware is not None:
         latency = _emulated_latency(board, firmware, vectors, verdict.latency)
@@ -71,11 +73,22 @@ def verify(job: Job) -> Verdict:
 
 
 def _expectation(job: Job, board: Board, firmware: Firmware | None) -> Expectation:
+    from edgekit.device.emulators import is_python
     from edgekit.verification.verify import Expectation
 
     image_sha256 = None if firmware is None else sha256_of_file(firmware.image)
     engine = job.settings.build.engine if firmware is None else firmware.engine
-    return Expectation(board.name, _where(job, board), engine, image_sha256)
+    where = _where(job, board)
+    if firmware is not None and is_python(firmware.image):
+        where = "as a process of this computer"
+    return Expectation(board.name, where, engine, image_sha256, job.settings.build.kernels)
+
+
+def _tolerance(job: Job) -> Tolerance:
+    from edgekit.verification.judgement import Tolerance
+
+    limits = job.settings.verify
+    return Tolerance(limits.max_mean_difference, limits.min_top1_agreement)
 
 
 def _where(job: Job, board: Board) -> str:

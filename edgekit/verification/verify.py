@@ -15,7 +15,15 @@ from edgekit.errors import DeviceError, ModelError, WrongModelError
 from edgekit.golden import Interpreter, RefusedInterpreter
 from edgekit.graph.executor import execute, execute_all
 from edgekit.graph.ir import Graph, Int8Array, Op, Tensor
+from edgekit.graph.litert import with_single_rounding
 from edgekit.verification.accuracy import confusion_matrix
+from edgekit.verification.judgement import (
+    DEFAULT_TOLERANCE,
+    Tolerance,
+    agreement,
+    judge_by_tolerance,
+    judge_rounding,
+)
 from edgekit.verification.vectors import Vectors
 from edgekit.verification.verdict import (
     FEW_DISTINCT_OUTPUTS,
@@ -24,6 +32,7 @@ from edgekit.verification.verdict import (
     Difference,
     ElementDifference,
     InterpreterIdentity,
+    Judgement,
     Latency,
     LayerCheck,
     LayerDifference,
@@ -69,7 +78,7 @@ def compute_reference(
 
 @dataclass(frozen=True)
 class Expectation:
-    """Who must be at the other end: the board's name, and the engine where the user chose one.
+    """Who must be at the other end: the board's name, and engine and kernels where the user chose them.
 
     ``where`` ("emulated by QEMU", "at /dev/ttyUSB0") and ``image_sha256`` (of the image that is emulated)
     are for the verdict.
@@ -79,6 +88,7 @@ class Expectation:
     where: str
     engine: str | None = None
     image_sha256: str | None = None
+    kernels: str | None = None
 
 
 def verify(
@@ -89,10 +99,12 @@ def verify(
     class_names: Sequence[str] = (),
     layer_check_inputs: int = 4,
     progress: Progress = lambda done, total: None,
+    tolerance: Tolerance = DEFAULT_TOLERANCE,
 ) -> Verdict:
     """The verdict on ``device``, which must run the model of ``graph``.
 
     ``layer_check_inputs`` vectors, spread evenly, are also compared layer by layer through digests.
+    ``tolerance`` is granted to fast kernels of the engine litert.
     Raises WrongModelError before any vector is sent when the device runs another model, DeviceError
     when it is another board, contradicts the model or itself, or when the link fails.
     """
@@ -100,11 +112,12 @@ def verify(
     actual, ticks = _run_all(device, reference.vectors, progress)
     differing = _differing_inputs(reference.outputs, actual)
     layer_check = _check_layers(device, graph, reference.vectors, layer_check_inputs)
+    exact = not differing and (layer_check is None or layer_check.first_difference is None)
     first = _first_difference(device, graph, reference, actual, differing) if differing else None
     distinct = min(_distinct(output) for output in actual)
     status = device.status()
     return Verdict(
-        exact=not differing and (layer_check is None or layer_check.first_difference is None),
+        exact=exact,
         conclusive=distinct > FEW_DISTINCT_OUTPUTS,
         inputs=len(reference.vectors),
         distinct_outputs=distinct,
@@ -126,7 +139,31 @@ def verify(
         stack_used_bytes=status.stack_used_bytes,
         link=device.statistics,
         warnings=_warnings(distinct, reference, layer_check),
+        judgement=None if exact else _judge(device, graph, reference, actual, layer_check_inputs, tolerance),
     )
+
+
+def _judge(
+    device: Device,
+    graph: Graph,
+    reference: Reference,
+    actual: Sequence[Int8Array],
+    layer_check_inputs: int,
+    tolerance: Tolerance,
+) -> Judgement | None:
+    """How a device that is not bit-exact is judged; None where its engine has to be."""
+    info = device.info()
+    if info.engine_name != "litert":
+        return None
+    found = agreement(reference.outputs, actual)
+    if info.kernels != "reference":
+        return judge_by_tolerance(found, tolerance)
+    rounded = with_single_rounding(graph)
+    explained = not _differing_inputs(execute(rounded, reference.vectors.inputs), actual)
+    if explained:
+        layers = _check_layers(device, rounded, reference.vectors, layer_check_inputs)
+        explained = layers is None or layers.first_difference is None
+    return judge_rounding(found, explained=explained)
 
 
 def check_identity(device: Device, graph: Graph, expected: Expectation) -> DeviceInfo:
@@ -143,10 +180,15 @@ def check_identity(device: Device, graph: Graph, expected: Expectation) -> Devic
             f"the device says that it is the board '{info.board}', not '{expected.board}'. "
             "Name the right board with --board, or the right port with --port."
         )
-    if expected.engine not in {None, info.engine}:
+    if expected.engine not in {None, info.engine_name}:
         raise DeviceError(
             f"the device runs the engine '{info.engine}', not '{expected.engine}'. "
             "Build the firmware with that engine and flash it, or leave --engine out."
+        )
+    if expected.kernels not in {None, info.kernels}:
+        raise DeviceError(
+            f"the device runs the engine '{info.engine}', not {expected.kernels} kernels. "
+            "Build the bundle with those and flash it, or leave --kernels out."
         )
     inputs, outputs = (
         [graph.tensors[index] for index in indices] for indices in (graph.inputs, graph.outputs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from edgekit.boards import Board, Emulator
 from edgekit.device.transport import Transport
 from edgekit.errors import DeviceError, ToolchainError, UsageError
+from edgekit.toolchains.python_archive import ARCHIVE_SUFFIX
 
 _NANOSECONDS_PER_SECOND = 1_000_000_000
 
@@ -20,9 +23,13 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     UsageError where the board has no emulator, ToolchainError where it is not installed, DeviceError
     where it does not start.
     """
-    emulator = _emulator(board)
     if not image.is_file():
         raise DeviceError(f"there is no image {image}. Build it with `edgekit build --board {board.name}`.")
+    if is_python(image):
+        from edgekit.device.emulators.process import ProcessTransport
+
+        return ProcessTransport(_python_command(image), f"the bundle of {board.name}")
+    emulator = _emulator(board)
     if emulator.kind == "unicorn":
         from edgekit.device.emulators.virtual_board import UnicornTransport
 
@@ -37,6 +44,16 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     if emulator.kind == "qemu-user":
         command.insert(0, _qemu_user(emulator.machine, board.name))
     return ProcessTransport(command, f"the firmware of {board.name}")
+
+
+def is_python(image: Path) -> bool:
+    """Whether ``image`` is a bundle of the engine litert: it runs as a process here, whatever the board."""
+    return image.suffix == ARCHIVE_SUFFIX
+
+
+def _python_command(image: Path) -> list[str]:
+    """Runs a bundle with the Python that ``EDGEKIT_PYTHON`` names, else with the one that runs edgekit."""
+    return [os.environ.get("EDGEKIT_PYTHON") or sys.executable, str(image.resolve())]
 
 
 def counts_instructions(board: Board) -> bool:
