@@ -11,6 +11,7 @@ from edgekit import __version__
 from edgekit.boards import Board, EngineName, ToolchainName
 from edgekit.firmware_project import Project, Recipe
 from edgekit.projects.application import application_sources
+from edgekit.toolchains import tflm
 from edgekit.toolchains.cores import CORES
 from edgekit.toolchains.flags import compile_flags, image_name, library_flags, link_flags
 from edgekit.toolchains.zig import ZIG_PACKAGE
@@ -97,6 +98,7 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "linker_inputs": f"{script} board/memory.ld" if script is not None else "",
         "flash_origin": hex(board.memory.flash_origin) if board.memory is not None else "",
         "link_port": LINK_PORT,
+        "tflm": _tflm_facts(recipe),
         **_example_facts(project),
     }
 
@@ -113,6 +115,22 @@ def _example_facts(project: Project) -> dict[str, object]:
         "example": example,
         "example_image": f"{PurePosixPath(example).stem}{suffix}" if example is not None else "",
         "example_sources": [*([example] if example is not None else []), *application_sources(), *firmware],
+    }
+
+
+def _tflm_facts(recipe: Recipe) -> dict[str, object] | None:
+    """How the Makefile finds a TFLite Micro, as :func:`edgekit.toolchains.tflm.open_tflm` does."""
+    if not recipe.needs_tflm:
+        return None
+    return {
+        "archive": tflm.ARCHIVE,
+        "archive_places": tflm.ARCHIVE_PLACES,
+        "header_places": [
+            f"{place}/{name}" for place in tflm.THIRD_PARTY_PLACES for name in tflm.THIRD_PARTY_HEADERS
+        ],
+        "static_memory": tflm.STATIC_MEMORY,
+        "int8_kernels_symbol": tflm.INT8_KERNELS_SYMBOL,
+        "log_symbol": tflm.LOG_SYMBOL,
     }
 
 
@@ -133,8 +151,9 @@ def _make_flags(toolchain: ToolchainName, board: Board, recipe: Recipe) -> dict[
     defines = tuple(f"-D{define}" for define in recipe.defines)
     groups = {
         "compile": (*compile_flags(toolchain, core, "size", freestanding=script is not None), *defines),
-        "link": link_flags(toolchain, core, "size", script),
-        "libraries": library_flags(toolchain, script),
+        "compile_cxx": (*compile_flags(toolchain, core, "size", freestanding=False, cxx=True), *defines),
+        "link": link_flags(toolchain, core, "size", script, cxx=recipe.needs_tflm),
+        "libraries": library_flags(toolchain, script, "$(TFLM_LIBRARY)" if recipe.needs_tflm else None),
     }
     return {
         name: " ".join(_OPTIMIZE_VARIABLE.get(flag, flag) for flag in flags) for name, flags in groups.items()
