@@ -35,10 +35,12 @@ def example_of(graph: Graph, framework: FrameworkName) -> str | None:
     return EXAMPLES.get(framework) if reads_pixels(graph) else None
 
 
-def application_files(graph: Graph, framework: FrameworkName) -> dict[str, bytes]:
-    """The sources, their headers and the example, with their paths in the layout of ``firmware/``."""
+def application_files() -> dict[str, bytes]:
+    """The sources and their headers, with their paths in the layout of ``firmware/``."""
+    return with_headers(application_sources(), ("include",), {})
+
+
+def example_files(graph: Graph, framework: FrameworkName) -> dict[str, bytes]:
+    """The example of a project of ``graph``, with its path in the layout of ``firmware/``; or nothing."""
     example = example_of(graph, framework)
-    files = with_headers(application_sources(), ("include",), {})
-    if example is not None:
-        files[example] = (firmware_folder() / example).read_bytes()
-    return files
+    return {} if example is None else {example: (firmware_folder() / example).read_bytes()}

@@ -8,7 +8,7 @@ from edgekit.boards import Board, EngineName
 from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import board_files, documents
-from edgekit.projects.application import application_files
+from edgekit.projects.application import application_files, example_files
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 from edgekit.resources import firmware_folder
 from edgekit.toolchains.cores import CORES
@@ -67,7 +67,8 @@ def assemble(
             recipe.include_folders,
             model_files,
         ),
-        **application_files(graph, "baremetal"),
+        **application_files(),
+        **example_files(graph, "baremetal"),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
         "board/memory.ld": board_files.memory_script(board),

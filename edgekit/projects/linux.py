@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgekit.boards import Board, EngineName
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import board_files, documents
-from edgekit.projects.application import application_files
+from edgekit.projects.application import application_files, example_files
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def assemble(
     contents = {
         **model_files,
         **with_headers(firmware, recipe.include_folders, model_files),
-        **application_files(graph, "linux"),
+        **application_files(),
+        **example_files(graph, "linux"),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
     }

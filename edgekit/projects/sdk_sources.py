@@ -10,6 +10,7 @@ from edgekit import __version__
 from edgekit.boards import Board, EngineName
 from edgekit.firmware_project import EngineFiles
 from edgekit.projects import board_files, documents
+from edgekit.projects.application import application_files
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def sdk_firmware(
     contents = {
         **generated,
         **with_headers(firmware, folders, generated),
+        **application_files(),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
     }

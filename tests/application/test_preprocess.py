@@ -16,10 +16,13 @@ from kernels.compiling import INCLUDE, SANITIZERS, compile_object, compile_progr
 from PIL import Image
 from probe_firmware import require_program
 
+from edgekit.boards import load_board
 from edgekit.data.frames import PIXEL_FORMATS, YUV, FrameFormat, frame_picture
 from edgekit.data.preprocessing import pixel_table, quantize_pixels
 from edgekit.errors import DataError
 from edgekit.resources import firmware_folder
+from edgekit.toolchains.cores import CORES
+from edgekit.toolchains.flags import compile_flags, link_flags
 from edgekit.toolchains.zig import find_zig
 
 DRIVER = Path(__file__).with_name("driver.c")
@@ -137,8 +140,9 @@ def test_a_32_bit_processor_makes_the_same_bytes(tmp_path: Path, expected: bytes
     if find_zig() is None:
         pytest.skip("zig is not installed")
     program = tmp_path / "driver"
-    target = ("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", "-static", "-O2")
-    command = (sys.executable, "-m", "ziglang", "cc", *target, f"-I{INCLUDE}")
+    core = CORES[load_board("rpi3-32bit").mcu.core]
+    flags = (*compile_flags("zig", core, "size", freestanding=False), *link_flags("zig", core, "size", None))
+    command = (sys.executable, "-m", "ziglang", "cc", *flags, f"-I{INCLUDE}")
     run([*command, *map(str, [DRIVER, *SOURCES]), "-o", str(program)])
     assert run_jobs(["qemu-arm", str(program)], JOBS) == expected
 
