@@ -18,6 +18,8 @@ from edgekit.training import TrainingSettings
 from edgekit.workspace import Workspace
 
 BUILT_IN_DATA = "shapes"
+DETECT_PORT = "auto"
+"""``device.port`` where the port is to be found by the USB ids of the board's profile."""
 
 # The limits hold for edgekit.toml and for the command line alike.
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -92,9 +94,9 @@ class VerifySettings(Record, frozen=True):
 
 
 class DeviceSettings(Record, frozen=True):
-    """Where a real board is: ``port`` is a pyserial URL, ``target`` an ssh login such as pi@host.
+    """Where a real board is: ``port`` is a pyserial URL or "auto", ``target`` an ssh login such as pi@host.
 
-    With neither, an emulated board is emulated.
+    With neither, an emulated board is emulated, and the port of any other is found by its USB ids.
     """
 
     port: str | None = None

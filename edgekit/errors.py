@@ -100,6 +100,10 @@ class DeviceError(EdgekitError):
     exit_code = 3
 
 
+class PortUnavailableError(DeviceError):
+    """A port is missing, busy, not permitted, or was lost: perhaps only while a board restarts."""
+
+
 class NoAnswerError(DeviceError):
     """The device did not answer a request (``request``) sent ``attempts`` times within ``waited_s``."""
 

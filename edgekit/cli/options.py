@@ -99,7 +99,10 @@ def device_options(command: Command) -> Command:
     return _stack(
         command,
         click.option(
-            "-p", "--port", metavar="URL", help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port."
+            "-p",
+            "--port",
+            metavar="URL",
+            help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port, or auto (by its USB ids).",
         ),
         click.option("--target", metavar="USER@HOST", help="A Linux board behind ssh."),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,10 @@ from edgekit import __version__
 from edgekit.boards import Board
 from edgekit.config import BUILT_IN_DATA, override
 from edgekit.device.device import Device
-from edgekit.errors import DeviceError, UsageError
+from edgekit.errors import UsageError
 from edgekit.graph.ir import Graph, Tensor
 from edgekit.stages.build import VERDICT, Firmware, build
+from edgekit.stages.device import locate_device, open_device
 from edgekit.stages.job import Job
 from edgekit.stages.quantize import Int8Model, obtain_model
 from edgekit.verification.vectors import Vectors
@@ -37,6 +37,7 @@ def verify(job: Job) -> Verdict:
     from edgekit.verification.verify import verify as judge
 
     board = job.board()
+    job = locate_device(job, board)
     at = job.settings.device
     firmware = build(job) if at.port is None and at.target is None else None
     model = firmware.model if firmware is not None else obtain_model(job)
@@ -93,6 +94,8 @@ def _tolerance(job: Job) -> Tolerance:
 
 def _where(job: Job, board: Board) -> str:
     """Where the device is, in words: nobody shall take an emulator for the board."""
+    from edgekit.device.emulators import emulator_program
+
     at = job.settings.device
     if at.port is not None:
         return f"at {at.port}"
@@ -100,33 +103,12 @@ def _where(job: Job, board: Board) -> str:
         return f"over ssh at {at.target}"
     if board.emulator is None or board.emulator.kind == "process":
         return "as a process of this computer"
-    programs = {"unicorn": "unicorn", "qemu-system": "qemu-system-arm", "qemu-user": board.emulator.machine}
-    return f"emulated by {programs[board.emulator.kind]}"
+    return f"emulated by {emulator_program(board)}"
 
 
 def _described(job: Job) -> dict[str, Any]:
     """Which vectors were asked for, so that the verdict can be had again."""
     return {**msgspec.to_builtins(job.settings.verify), "seed": job.settings.seed}
-
-
-@contextmanager
-def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[Device]:
-    """The device at the job's port or ssh target, or the emulated board running ``firmware``."""
-    from edgekit.device.emulators import open_emulator
-    from edgekit.device.ports import DEFAULT_BAUD, open_port
-    from edgekit.flashing import open_ssh_device, parse_target
-
-    at = job.settings.device
-    if at.port is not None:
-        transport = open_port(at.port, board.serial.baud if board.serial is not None else DEFAULT_BAUD)
-    elif at.target is not None:
-        transport = open_ssh_device(board, parse_target(at.target))
-    elif firmware is not None and board.emulator is not None:
-        transport = open_emulator(board, firmware.image)
-    else:
-        raise DeviceError(f"{board.name} is not emulated. Name its serial port with --port.")
-    with Device(transport, on_log=lambda line: job.reporter.say(f"[{board.name}] {line}")) as device:
-        yield device
 
 
 def _emulated_latency(
