@@ -28,6 +28,7 @@ _ImageSize = Annotated[int, msgspec.Meta(ge=8, le=512)]
 _Alpha = Annotated[float, msgspec.Meta(ge=0.05, le=2.0)]
 _Blocks = Annotated[int, msgspec.Meta(ge=1, le=13)]
 _Fraction = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+_ArenaBytes = Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
 
@@ -68,7 +69,8 @@ class QuantizationSettings(Record, frozen=True):
 
 class BuildSettings(Record, frozen=True):
     """``engine`` and ``toolchain`` default to the board's own choice; ``kernels`` are the litert engine's,
-    "reference" unless chosen.
+    "reference" unless chosen. The tflm engine's ``arena`` is bytes, or "auto" for what the last verified
+    device reported; its ``tflm_root`` is the folder of a TFLite Micro, for boards without an SDK.
     """
 
     board: str = "virt-cortex-m4"
@@ -76,6 +78,8 @@ class BuildSettings(Record, frozen=True):
     kernels: KernelsName | None = None
     toolchain: ToolchainName | None = None
     optimize: Optimize = DEFAULT_OPTIMIZE
+    arena: _ArenaBytes | Literal["auto"] | None = None
+    tflm_root: str | None = None
 
 
 class VerifySettings(Record, frozen=True):

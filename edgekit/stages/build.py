@@ -14,6 +14,7 @@ from edgekit.boards import Board, EngineName, ToolchainName
 from edgekit.errors import NotCompiledError, UsageError
 from edgekit.files import write_atomically
 from edgekit.resources import firmware_folder
+from edgekit.stages.arena import chosen_arena
 from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.quantize import INT8_MODEL, Int8Model, obtain_model
 from edgekit.stages.train import architecture_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.config import BuildSettings
     from edgekit.firmware_project import EngineFiles, Project
     from edgekit.toolchains.build import BuildResult
+    from edgekit.toolchains.tflm import TflmLibrary
 
 PROJECT_FOLDER = "project"
 BUILD_REPORT = "build.json"
@@ -57,10 +59,17 @@ def build(job: Job) -> Firmware:
     model = obtain_model(job)
     kernels = job.settings.build.kernels
     files = engine_files(
-        engine, model.graph, model.data, board, kernels=kernels, class_names=model.class_names
+        engine,
+        model.graph,
+        model.data,
+        board,
+        kernels=kernels,
+        class_names=model.class_names,
+        arena_bytes=chosen_arena(job, board, engine, model),
     )
     check_fit(files.arena_bytes, files.constant_bytes, board.name, _memory(board))
     options = job.settings.build
+    tflm = _tflm_library(job, board, engine)
     folder = job.workspace.board_folder(board.name)
     inputs = {
         PREDECESSOR: model.graph.sha256,
@@ -71,12 +80,14 @@ def build(job: Job) -> Firmware:
         "kernels": kernels,
         "toolchain": _toolchain(board, engine, options.toolchain),
         "optimize": options.optimize,
+        "arena": files.arena_bytes,
+        "tflm": tflm.sha256 if tflm is not None else None,
         "firmware": sha256_of_folder(firmware_folder()),
         "code": sources_digest("engines.py", "codegen", "graph", "projects", "runner", "toolchains"),
         "versions": versions(),
     }
     _forget_uncompiled(folder)
-    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, files, folder))
+    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, files, folder, tflm))
     report = read_json(folder / BUILD_REPORT)
     if not report.get("compiled", True):
         raise NotCompiledError(report["reason"])
@@ -94,6 +105,16 @@ def _check_before_training(job: Job, board: Board) -> None:
     check_fit(expected.peak_activation_bytes, expected.weight_bytes, board.name, _memory(board))
 
 
+def _tflm_library(job: Job, board: Board, engine: EngineName) -> TflmLibrary | None:
+    """The TFLite Micro that the settings name, where the engine is tflm and no SDK brings one."""
+    from edgekit.toolchains.tflm import open_tflm
+
+    root = job.settings.build.tflm_root
+    if engine != "tflm" or root is None or board.engines[engine].framework not in {"baremetal", "linux"}:
+        return None
+    return open_tflm(job.workspace.root / root)
+
+
 def _memory(board: Board) -> BoardMemory:
     from edgekit.codegen.footprint import BoardMemory
 
@@ -103,7 +124,13 @@ def _memory(board: Board) -> BoardMemory:
 
 
 def _build(
-    job: Job, board: Board, engine: EngineName, model: Int8Model, files: EngineFiles, folder: Path
+    job: Job,
+    board: Board,
+    engine: EngineName,
+    model: Int8Model,
+    files: EngineFiles,
+    folder: Path,
+    tflm: TflmLibrary | None,
 ) -> Iterable[Path]:
     from edgekit.projects.assembler import assemble
     from edgekit.projects.project import write_project
@@ -123,7 +150,7 @@ def _build(
         "arena_bytes": files.arena_bytes,
     }
     try:
-        result = _compile(project, project_folder, board, engine, options)
+        result = _compile(project, project_folder, board, engine, options, tflm)
     except NotCompiledError as error:
         _remove_images(folder)  # They are of an earlier project.
         write_json(folder / BUILD_REPORT, {**about, "compiled": False, "reason": str(error)})
@@ -162,7 +189,12 @@ def _toolchain(board: Board, engine: EngineName, chosen: ToolchainName | None) -
 
 
 def _compile(
-    project: Project, folder: Path, board: Board, engine: EngineName, options: BuildSettings
+    project: Project,
+    folder: Path,
+    board: Board,
+    engine: EngineName,
+    options: BuildSettings,
+    tflm: TflmLibrary | None,
 ) -> BuildResult:
     """Compiles the project in ``folder``: with its SDK, or with a compiler that edgekit drives itself."""
     from edgekit.toolchains.build import compile_project
@@ -172,7 +204,7 @@ def _compile(
     sdks = board_sdks(board, engine, options.toolchain)
     if not sdks:
         return compile_project(
-            project, folder, board, options.toolchain, optimize=options.optimize, engine=engine
+            project, folder, board, options.toolchain, optimize=options.optimize, engine=engine, tflm=tflm
         )
     found = first_installed(sdks)
     if found is None:

@@ -14,6 +14,7 @@ from edgekit.config import BUILT_IN_DATA, override
 from edgekit.device.device import Device
 from edgekit.errors import UsageError
 from edgekit.graph.ir import Graph, Tensor
+from edgekit.stages.arena import record_arena
 from edgekit.stages.build import VERDICT, Firmware, build
 from edgekit.stages.device import locate_device, open_device
 from edgekit.stages.job import Job
@@ -68,6 +69,7 @@ def verify(job: Job) -> Verdict:
         latency = _emulated_latency(board, firmware, vectors, verdict.latency)
         verdict = replace(verdict, latency=latency)
     write_json(folder / VERDICT, {**verdict.to_json(), "vectors": _described(job), "edgekit": __version__})
+    record_arena(folder, verdict)
     job.reporter.verdict(verdict)
     job.reporter.say(f"verdict: {folder / VERDICT}")
     return verdict
