@@ -29,52 +29,41 @@ static uint8_t clamp_to_byte(int32_t value) {
     return value < 0 ? 0 : (value > 255 ? 255 : (uint8_t)value);
 }
 
-static uint8_t luma(unsigned r, unsigned g, unsigned b) {
-    return (uint8_t)((UINT32_C(19595) * r + UINT32_C(38470) * g + UINT32_C(7471) * b + HALF) >>
-                     FRACTION_BITS);
-}
-
-/* Writes one pixel and returns where the next one goes. */
-static uint8_t *put_rgb(uint8_t *pixel, unsigned channels, unsigned r, unsigned g, unsigned b) {
-    if (channels == 1) {
-        *pixel = luma(r, g, b);
-        return pixel + 1;
+/* RGB in place to grayscale. */
+static void make_gray(uint8_t *pixels, unsigned count) {
+    const uint8_t *rgb = pixels;
+    for (; count > 0; --count, rgb += 3) {
+        const uint32_t sum = UINT32_C(19595) * rgb[0] + UINT32_C(38470) * rgb[1] + UINT32_C(7471) * rgb[2];
+        *pixels++ = (uint8_t)((sum + HALF) >> FRACTION_BITS);
     }
-    pixel[0] = (uint8_t)r;
-    pixel[1] = (uint8_t)g;
-    pixel[2] = (uint8_t)b;
-    return pixel + 3;
 }
 
-static uint8_t *put_gray(uint8_t *pixel, unsigned channels, uint8_t gray) {
-    for (unsigned c = 0; c < channels; ++c) {
-        *pixel++ = gray;
-    }
-    return pixel;
-}
-
-static void unpack_rgb888(const uint8_t *source, unsigned red, unsigned count, unsigned channels,
-                          uint8_t *pixels) {
-    for (; count > 0; --count, source += 3) {
-        pixels = put_rgb(pixels, channels, source[red], source[1], source[2 - red]);
+static void unpack_rgb888(const uint8_t *source, unsigned red, unsigned count, uint8_t *rgb) {
+    for (; count > 0; --count, source += 3, rgb += 3) {
+        rgb[0] = source[red];
+        rgb[1] = source[1];
+        rgb[2] = source[2 - red];
     }
 }
 
 /* Five and six bits become eight by repeating their highest, so that black and white stay what they are. */
-static void unpack_rgb565(const uint8_t *source, unsigned high, unsigned count, unsigned channels,
-                          uint8_t *pixels) {
-    for (; count > 0; --count, source += 2) {
+static void unpack_rgb565(const uint8_t *source, unsigned high, unsigned count, uint8_t *rgb) {
+    for (; count > 0; --count, source += 2, rgb += 3) {
         const unsigned word = (unsigned)source[high] << 8 | source[1 - high];
         const unsigned r = word >> 11;
         const unsigned g = word >> 5 & 63;
         const unsigned b = word & 31;
-        pixels = put_rgb(pixels, channels, r << 3 | r >> 2, g << 2 | g >> 4, b << 3 | b >> 2);
+        rgb[0] = (uint8_t)(r << 3 | r >> 2);
+        rgb[1] = (uint8_t)(g << 2 | g >> 4);
+        rgb[2] = (uint8_t)(b << 3 | b >> 2);
     }
 }
 
 static void unpack_gray(const uint8_t *source, unsigned count, unsigned channels, uint8_t *pixels) {
-    for (; count > 0; --count) {
-        pixels = put_gray(pixels, channels, *source++);
+    for (; count > 0; --count, ++source) {
+        for (unsigned c = 0; c < channels; ++c) {
+            *pixels++ = *source;
+        }
     }
 }
 
@@ -102,19 +91,40 @@ static yuv_layout yuv_layout_of(ek_pixel_format pixels, const ek_source_row *row
     }
 }
 
-static void unpack_yuv(const yuv_layout *layout, const yuv_constants *constants, unsigned first,
-                       unsigned count, unsigned channels, uint8_t *pixels) {
+/* Y by itself, stretched to 0…255. */
+static void unpack_luma(const yuv_layout *layout, const yuv_constants *constants, unsigned first,
+                        unsigned count, uint8_t *pixels) {
     for (unsigned x = first; x < first + count; ++x) {
-        const int32_t y = constants->y_gain * (layout->y[x * layout->y_step] - constants->y_of_black) + HALF;
-        if (channels == 1) {
-            *pixels++ = clamp_to_byte(y >> FRACTION_BITS);
-            continue;
+        const int32_t y = layout->y[x * layout->y_step] - constants->y_of_black;
+        *pixels++ = clamp_to_byte((constants->y_gain * y + HALF) >> FRACTION_BITS);
+    }
+}
+
+static void unpack_yuv(const yuv_layout *layout, const yuv_constants *constants, unsigned first,
+                       unsigned count, uint8_t *rgb) {
+    int32_t r = 0, g = 0, b = 0; /* what U and V of two pixels add to Y */
+    for (unsigned x = first; x < first + count; ++x, rgb += 3) {
+        if (x == first || x % 2 == 0) {
+            const int32_t u = layout->u[x / 2 * layout->uv_step] - 128;
+            const int32_t v = layout->v[x / 2 * layout->uv_step] - 128;
+            r = constants->v_to_r * v + HALF;
+            g = HALF - constants->u_to_g * u - constants->v_to_g * v;
+            b = constants->u_to_b * u + HALF;
         }
-        const int32_t u = layout->u[x / 2 * layout->uv_step] - 128;
-        const int32_t v = layout->v[x / 2 * layout->uv_step] - 128;
-        *pixels++ = clamp_to_byte((y + constants->v_to_r * v) >> FRACTION_BITS);
-        *pixels++ = clamp_to_byte((y - constants->u_to_g * u - constants->v_to_g * v) >> FRACTION_BITS);
-        *pixels++ = clamp_to_byte((y + constants->u_to_b * u) >> FRACTION_BITS);
+        const int32_t y = constants->y_gain * (layout->y[x * layout->y_step] - constants->y_of_black);
+        rgb[0] = clamp_to_byte((y + r) >> FRACTION_BITS);
+        rgb[1] = clamp_to_byte((y + g) >> FRACTION_BITS);
+        rgb[2] = clamp_to_byte((y + b) >> FRACTION_BITS);
+    }
+}
+
+static void unpack_any_yuv(const ek_frame_format *format, const ek_source_row *row, unsigned first,
+                           unsigned count, unsigned channels, uint8_t *pixels) {
+    const yuv_layout layout = yuv_layout_of(format->pixels, row);
+    if (channels == 1) {
+        unpack_luma(&layout, &yuv_table[format->yuv], first, count, pixels);
+    } else {
+        unpack_yuv(&layout, &yuv_table[format->yuv], first, count, pixels);
     }
 }
 
@@ -124,18 +134,20 @@ void ek_pixels_unpack(const ek_frame_format *format, const ek_source_row *row, u
     switch (format->pixels) {
     case EK_PIXELS_RGB888:
     case EK_PIXELS_BGR888:
-        unpack_rgb888(data + 3 * first, format->pixels == EK_PIXELS_BGR888 ? 2 : 0, count, channels, pixels);
+        unpack_rgb888(data + 3 * first, format->pixels == EK_PIXELS_BGR888 ? 2 : 0, count, pixels);
         break;
     case EK_PIXELS_RGB565_LE:
     case EK_PIXELS_RGB565_BE:
-        unpack_rgb565(data + 2 * first, format->pixels == EK_PIXELS_RGB565_LE, count, channels, pixels);
+        unpack_rgb565(data + 2 * first, format->pixels == EK_PIXELS_RGB565_LE, count, pixels);
         break;
     case EK_PIXELS_GRAY8:
         unpack_gray(data + first, count, channels, pixels);
-        break;
-    default: {
-        const yuv_layout layout = yuv_layout_of(format->pixels, row);
-        unpack_yuv(&layout, &yuv_table[format->yuv], first, count, channels, pixels);
+        return;
+    default:
+        unpack_any_yuv(format, row, first, count, channels, pixels);
+        return;
     }
+    if (channels == 1) {
+        make_gray(pixels, count);
     }
 }

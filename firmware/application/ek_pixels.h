@@ -11,7 +11,8 @@ typedef struct ek_source_row {
 } ek_source_row;
 
 /*
- * Writes pixels `first` to `first + count - 1` of `row`, `channels` bytes each (3: R, G, B; 1: L).
+ * Writes pixels `first` to `first + count - 1` of `row`, `channels` bytes each (3: R, G, B; 1: L), to
+ * `pixels`, which has room for three bytes each whatever `channels` is.
  * Grayscale is (19595 R + 38470 G + 7471 B + 32768) / 65536, that is ITU-R BT.601 luma, or Y itself.
  */
 void ek_pixels_unpack(const ek_frame_format *format, const ek_source_row *row, unsigned first, unsigned count,

@@ -143,46 +143,117 @@ void ek_preprocess_begin(ek_preprocess *preprocess) {
     }
 }
 
-/* Adds a finished column of the row's resizing to the two rows in the making, and moves on to the next. */
-static void add_column(uint32_t sums[2][3], unsigned channels, const uint32_t weights[2],
-                       uint32_t *const rows[2], size_t at) {
+/* Where resizing one row stands: the column in the making and the next one, and where the former goes. */
+typedef struct shrinking {
+    const uint32_t *tap;
+    uint32_t *rows[2]; /* the two rows in the making */
+    uint32_t weights[2];
+    uint32_t now[3];
+    uint32_t next[3];
+} shrinking;
+
+static uint32_t rounded(uint32_t sum) {
+    return (sum + WEIGHT_HALF) >> WEIGHT_BITS;
+}
+
+/* The column in the making is complete: adds it to both rows, and moves on. */
+static void finish_column(shrinking *state, unsigned channels) {
     for (unsigned c = 0; c < channels; ++c) {
-        const uint32_t value = (sums[0][c] + WEIGHT_HALF) >> WEIGHT_BITS;
-        rows[0][at + c] += weights[0] * value;
-        rows[1][at + c] += weights[1] * value;
-        sums[0][c] = sums[1][c];
-        sums[1][c] = 0;
+        const uint32_t value = rounded(state->now[c]);
+        *state->rows[0]++ += state->weights[0] * value;
+        *state->rows[1]++ += state->weights[1] * value;
+        state->now[c] = state->next[c];
+        state->next[c] = 0;
     }
+}
+
+static void shrink_gray(shrinking *state, const uint8_t *pixel, unsigned count) {
+    const uint32_t *tap = state->tap;
+    uint32_t now = state->now[0], next = state->next[0];
+    for (; count > 0; --count, tap += 2) {
+        const uint32_t first = tap[0];
+        if ((first & ADVANCES) != 0) {
+            const uint32_t value = rounded(now);
+            *state->rows[0]++ += state->weights[0] * value;
+            *state->rows[1]++ += state->weights[1] * value;
+            now = next;
+            next = 0;
+        }
+        const uint32_t gray = *pixel++;
+        now += (first & WEIGHT_MASK) * gray;
+        next += tap[1] * gray;
+    }
+    state->tap = tap;
+    state->now[0] = now;
+    state->next[0] = next;
+}
+
+/* The same for three channels. Written out, because their sums shall stay in registers: this is where a
+ * frame's time goes. */
+static void shrink_rgb(shrinking *state, const uint8_t *pixel, unsigned count) {
+    const uint32_t *tap = state->tap;
+    uint32_t r = state->now[0], g = state->now[1], b = state->now[2];
+    uint32_t next_r = state->next[0], next_g = state->next[1], next_b = state->next[2];
+    for (; count > 0; --count, tap += 2, pixel += 3) {
+        const uint32_t first = tap[0], second = tap[1];
+        if ((first & ADVANCES) != 0) {
+            const uint32_t values[3] = {rounded(r), rounded(g), rounded(b)};
+            uint32_t *const low = state->rows[0], *const high = state->rows[1];
+            const uint32_t low_weight = state->weights[0], high_weight = state->weights[1];
+            low[0] += low_weight * values[0];
+            low[1] += low_weight * values[1];
+            low[2] += low_weight * values[2];
+            high[0] += high_weight * values[0];
+            high[1] += high_weight * values[1];
+            high[2] += high_weight * values[2];
+            state->rows[0] = low + 3;
+            state->rows[1] = high + 3;
+            r = next_r;
+            g = next_g;
+            b = next_b;
+            next_r = next_g = next_b = 0;
+        }
+        const uint32_t weight = first & WEIGHT_MASK;
+        r += weight * pixel[0];
+        next_r += second * pixel[0];
+        g += weight * pixel[1];
+        next_g += second * pixel[1];
+        b += weight * pixel[2];
+        next_b += second * pixel[2];
+    }
+    state->tap = tap;
+    state->now[0] = r;
+    state->now[1] = g;
+    state->now[2] = b;
+    state->next[0] = next_r;
+    state->next[1] = next_g;
+    state->next[2] = next_b;
 }
 
 static void shrink_row(const ek_preprocess *preprocess, const ek_source_row *row, const uint32_t weights[2]) {
     const unsigned channels = preprocess->picture.channels;
     const unsigned base = preprocess->row_base;
-    uint32_t *const rows[2] = {sums_of(preprocess, base), sums_of(preprocess, base + 1)};
-    const uint32_t *tap = preprocess->taps;
-    uint32_t sums[2][3] = {{0}};
-    size_t at = 0;
+    shrinking state = {preprocess->taps,
+                       {sums_of(preprocess, base), sums_of(preprocess, base + 1)},
+                       {weights[0], weights[1]},
+                       {0},
+                       {0}};
     uint8_t pixels[CHUNK * 3];
     for (unsigned x = 0; x < preprocess->square; x += CHUNK) {
         const unsigned count = (unsigned)smaller(CHUNK, preprocess->square - x);
         ek_pixels_unpack(&preprocess->frame, row, preprocess->left + x, count, channels, pixels);
-        for (const uint8_t *pixel = pixels; pixel < pixels + count * channels; pixel += channels, tap += 2) {
-            if ((tap[0] & ADVANCES) != 0) {
-                add_column(sums, channels, weights, rows, at);
-                at += channels;
-            }
-            for (unsigned c = 0; c < channels; ++c) {
-                sums[0][c] += (tap[0] & WEIGHT_MASK) * pixel[c];
-                sums[1][c] += tap[1] * pixel[c];
-            }
+        if (channels == 1) {
+            shrink_gray(&state, pixels, count);
+        } else {
+            shrink_rgb(&state, pixels, count);
         }
     }
-    add_column(sums, channels, weights, rows, at);
-    add_column(sums, channels, weights, rows, at + channels);
+    finish_column(&state, channels);
+    finish_column(&state, channels);
 }
 
 static uint8_t blend(const uint32_t *tap, uint32_t first, uint32_t second) {
-    return (uint8_t)(((tap[0] & WEIGHT_MASK) * first + tap[1] * second + WEIGHT_HALF) >> WEIGHT_BITS);
+    return (uint8_t)rounded((tap[0] & WEIGHT_MASK) * first + tap[1] * second);
 }
 
 static void grow_row(const ek_preprocess *preprocess, const ek_source_row *row, uint8_t *output) {
@@ -270,7 +341,7 @@ int ek_preprocess_take(ek_preprocess *preprocess, int8_t *output) {
     if (shrinks(preprocess)) {
         uint32_t *const sums = sums_of(preprocess, preprocess->taken);
         for (size_t i = 0; i < values; ++i) {
-            output[i] = quantized(preprocess, (uint8_t)((sums[i] + WEIGHT_HALF) >> WEIGHT_BITS));
+            output[i] = quantized(preprocess, (uint8_t)rounded(sums[i]));
             sums[i] = 0;
         }
     } else {

@@ -228,7 +228,7 @@ def test_pixel_tables_reach_both_ends() -> None:
 FAULTS = {
     "centre of a pixel": ("ek_preprocess.c", "(2 * source + 1) * output_side", "2 * source * output_side"),
     "weights rounded down": ("ek_preprocess.c", "/ total + 1) >> 1", "/ total) >> 1"),
-    "rows rounded down": ("ek_preprocess.c", "(sums[0][c] + WEIGHT_HALF)", "(sums[0][c])"),
+    "rows rounded down": ("ek_preprocess.c", "(sum + WEIGHT_HALF)", "(sum)"),
     "sums kept": ("ek_preprocess.c", "sums[i] = 0;", ""),
     "first row too early": ("ek_preprocess.c", "(tap[2] & ADVANCES) != 0", "(tap[0] & ADVANCES) != 0"),
     "chunk border": ("ek_preprocess.c", "pixels[c] = pixel[c];", "pixels[c] = pixels[c];"),
@@ -246,7 +246,7 @@ FAULTS = {
     "yuv: black": ("ek_pixels.c", "- constants->y_of_black", ""),
     "yuv: matrix": ("ek_pixels.c", "yuv_table[format->yuv]", "yuv_table[0]"),
     "yuv: one step of U": ("ek_pixels.c", "132201", "132202"),
-    "pairs": (
+    "pairs of a chunk": (
         "ek_pixels.c",
         "layout->v[x / 2 * layout->uv_step]",
         "layout->v[(x + 1) / 2 * layout->uv_step]",
