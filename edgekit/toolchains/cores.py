@@ -94,7 +94,8 @@ CORES: dict[str, Core] = {
             "riscv32-freestanding-none",
             "generic_rv32+m+c+zicsr",
             "riscv64-unknown-elf-gcc",
-            ("-march=rv32imc_zicsr", "-mabi=ilp32"),
+            # In version 2.2 of the ISA's names "i" has the CSR instructions; there is no libgcc for "zicsr".
+            ("-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32"),
             "riscv",
             frozenset({"rv32"}),
         ),

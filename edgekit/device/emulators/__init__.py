@@ -10,6 +10,7 @@ from pathlib import Path
 from edgekit.boards import Board, Emulator
 from edgekit.device.transport import Transport
 from edgekit.errors import DeviceError, ToolchainError, UsageError
+from edgekit.toolchains.cores import CORES
 from edgekit.toolchains.python_archive import ARCHIVE_SUFFIX
 
 _NANOSECONDS_PER_SECOND = 1_000_000_000
@@ -38,12 +39,26 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
         from edgekit.device.emulators.qemu_system import QemuSystemTransport
 
         return QemuSystemTransport(board, image, count_instructions=count_instructions)
+    if emulator.kind == "rp2040js":
+        from edgekit.device.emulators.rp2040js import Rp2040jsTransport
+
+        return Rp2040jsTransport(board, image)
     from edgekit.device.emulators.process import ProcessTransport
 
     command = [str(image.resolve())]
     if emulator.kind == "qemu-user":
-        command.insert(0, _qemu_user(emulator.machine, board.name))
+        command = [*_qemu_user(board, emulator.machine), *command]
     return ProcessTransport(command, f"the firmware of {board.name}")
+
+
+def emulator_program(board: Board) -> str:
+    """What runs the firmware of ``board``, for a sentence. Raises UsageError where it has no emulator."""
+    emulator = _emulator(board)
+    if emulator.kind == "qemu-system":
+        from edgekit.device.emulators.qemu_system import qemu_program
+
+        return qemu_program(board)
+    return emulator.machine if emulator.kind == "qemu-user" else emulator.kind
 
 
 def is_python(image: Path) -> bool:
@@ -85,11 +100,13 @@ def _emulator(board: Board) -> Emulator:
     return board.emulator
 
 
-def _qemu_user(program: str, board: str) -> str:
+def _qemu_user(board: Board, program: str) -> list[str]:
+    """The command that runs a program for ``board``, on its very core where QEMU knows that."""
     found = shutil.which(program)
     if found is None:
         raise ToolchainError(
-            f"{program}, which runs the firmware of {board} here, is not on PATH. Install it "
+            f"{program}, which runs the firmware of {board.name} here, is not on PATH. Install it "
             "(Debian, Ubuntu: `apt install qemu-user`), or use the board virt-cortex-m4, for pip alone."
         )
-    return found
+    cpu = CORES[board.mcu.core].qemu_cpu
+    return [found, "-cpu", cpu] if cpu is not None else [found]
