@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ KERNELS = ("reference", "fast")
 
 class BundleError(Exception):
     """The bundle, or what it needs on this computer, is not usable. The message says what to do."""
+
+
+def install_hint() -> str:
+    """How to get what a bundle needs, for the Python that runs this one."""
+    return (
+        f"The Python that runs this is {sys.executable}; a bundle needs NumPy and tflite-runtime or "
+        "ai-edge-litert. Install them into an environment of its own: python3 -m venv ~/.edgekit/python && "
+        "~/.edgekit/python/bin/pip install -r requirements.txt (the file is in the project's folder)."
+    )
 
 
 @dataclass(frozen=True)

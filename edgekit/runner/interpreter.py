@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .bundle import BundleError
+from .bundle import BundleError, install_hint
 from .link import EngineError, OperatorRun, Run, Tensor
 
 # An interpreter of a package without type annotations.
@@ -46,11 +45,7 @@ class Package:
             self.name = name
             self.version = metadata.version(name)
             return
-        raise BundleError(
-            f"the Python that runs this, {sys.executable}, can import neither tflite-runtime nor "
-            f"ai-edge-litert ({'; '.join(problems)}). Install one into an environment of its own: python3 -m "
-            "venv ~/.edgekit/python && ~/.edgekit/python/bin/pip install -r requirements.txt"
-        )
+        raise BundleError(f"no interpreter can be imported ({'; '.join(problems)}). {install_hint()}")
 
 
 class LiteRtModel:

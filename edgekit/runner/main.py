@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from .bundle import KERNELS, Bundle, BundleError, this_bundle
-from .interpreter import LiteRtModel, Package
-from .link import Identity, Link
+from .bundle import KERNELS, Bundle, BundleError, install_hint, this_bundle
 from .ports import Port, open_pty, open_serial, open_standard, open_tcp, say
+
+# What needs NumPy is imported where it is used, so that its absence is told in a sentence.
+if TYPE_CHECKING:
+    from .interpreter import LiteRtModel
+    from .link import Link
 
 LOOPBACK = "127.0.0.1"
 
@@ -41,6 +45,11 @@ def serve(link: Link, port: Port) -> None:
 
 
 def _open_link(bundle: Bundle, kernels: str | None, threads: int) -> Link:
+    try:
+        from .interpreter import LiteRtModel, Package
+        from .link import Identity, Link
+    except ImportError as error:
+        raise BundleError(f"NumPy is missing ({error}). {install_hint()}") from error
     package = Package()
     chosen = kernels or bundle.kernels
     identity = Identity(

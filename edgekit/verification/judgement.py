@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.graph.ir import Int8Array
-from edgekit.verification.verdict import Agreement, Judgement
+from edgekit.verification.verdict import Agreement, Judgement, LayerCheck
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,22 @@ def judge_by_tolerance(found: Agreement, tolerance: Tolerance) -> Judgement:
     )
 
 
-def judge_rounding(found: Agreement, *, explained: bool) -> Judgement:
-    """``explained``: whether every byte is what FULLY_CONNECTED gives when it rounds once."""
+def judge_rounding(found: Agreement, *, explained: bool, layers: LayerCheck | None) -> Judgement:
+    """``explained``: whether every byte is what FULLY_CONNECTED gives when it rounds once; ``layers`` is what
+    was looked at besides the outputs.
+    """
+    looked_at = (
+        f", also of the outputs of {layers.operators} of {layers.operators_total} operators on "
+        f"{layers.inputs} inputs,"
+        if layers is not None and layers.operators
+        else ""
+    )
     return Judgement(
         rule="rounding",
         accepted=explained,
         agreement=found,
         sentence=(
-            "judged by equality with LiteRT's own rounding: every byte, and every layer that was looked at, "
+            f"judged by equality with LiteRT's own rounding: every byte{looked_at} "
             "is the golden's with FULLY_CONNECTED rounded once instead of twice"
             if explained
             else "judged by equality: LiteRT's rounding of FULLY_CONNECTED, once instead of twice, does not "

@@ -159,18 +159,17 @@ def _judge(
     if info.kernels != "reference":
         return judge_by_tolerance(found, tolerance)
     rounded = with_single_rounding(graph)
+    layers = _check_layers(device, rounded, reference.vectors, layer_check_inputs)
     explained = not _differing_inputs(execute(rounded, reference.vectors.inputs), actual)
-    if explained:
-        layers = _check_layers(device, rounded, reference.vectors, layer_check_inputs)
-        explained = layers is None or layers.first_difference is None
-    return judge_rounding(found, explained=explained)
+    explained = explained and (layers is None or layers.first_difference is None)
+    return judge_rounding(found, explained=explained, layers=layers)
 
 
 def check_identity(device: Device, graph: Graph, expected: Expectation) -> DeviceInfo:
     """What the device says about itself, which must be what is expected. Sends no vector.
 
     Raises WrongModelError where it runs another model, DeviceError where it is another board or engine,
-    or describes its model wrongly.
+    describes its model wrongly, or could not prepare it.
     """
     info = device.info()
     if info.model_sha256 != graph.sha256:
@@ -200,7 +199,23 @@ def check_identity(device: Device, graph: Graph, expected: Expectation) -> Devic
             f"the device describes its model as {reported}, but it is {wanted} (shape, scale and zero point "
             "of inputs and outputs, number of operators). Build the firmware again and flash it."
         )
+    _check_ready(device, info)
     return info
+
+
+def _check_ready(device: Device, info: DeviceInfo) -> None:
+    """Raises DeviceError where the engine could not prepare the model, saying why."""
+    status = device.status().model_status
+    if status == _ARENA_STATUS:
+        raise DeviceError(
+            f"the device's arena of {info.arena_bytes:,} bytes is too small for {info.model_name}. Build the "
+            "firmware with a larger --arena, or without one for an arena that suffices, and flash it."
+        )
+    if status != 0:
+        raise DeviceError(
+            f"the device's engine, {info.engine}, refuses {info.model_name} (ek_status {status} in ek_model.h). "
+            "Build the firmware again and flash it; try --engine aot where that lasts."
+        )
 
 
 def _described(tensors: Sequence[Tensor | TensorInfo]) -> list[tuple[tuple[int, ...], float, int]]:
