@@ -168,11 +168,17 @@ def _build(
         "constant_bytes": result.constant_bytes,
     }
     write_json(folder / BUILD_REPORT, report)
-    job.reporter.say(
-        f"{outputs[0]}: flash {result.flash_bytes:,} bytes (code {result.code_bytes:,}), "
-        f"RAM {result.ram_bytes:,} bytes (arena {files.arena_bytes:,}); {report['toolchain']}"
-    )
+    job.reporter.say(f"{outputs[0]}: {_sizes(result, files)}; {report['toolchain']}")
     return [*outputs, folder / BUILD_REPORT]
+
+
+def _sizes(result: BuildResult, files: EngineFiles) -> str:
+    if result.toolchain == "none":  # Python: what it will need of RAM is up to its interpreter.
+        return f"{result.flash_bytes:,} bytes, {result.constant_bytes:,} of them the model's files"
+    return (
+        f"flash {result.flash_bytes:,} bytes (code {result.code_bytes:,}), "
+        f"RAM {result.ram_bytes:,} bytes (arena {files.arena_bytes:,})"
+    )
 
 
 def _toolchain(board: Board, engine: EngineName, chosen: ToolchainName | None) -> str:
