@@ -16,11 +16,13 @@ from edgekit.codegen.tflm_arena import (
     estimate_arena,
     least_bytes,
     prepare_bytes,
+    tightened_bytes,
 )
 from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
 from edgekit.graph.tflite import stored_tensor_count
+from edgekit.toolchains.cores import CORES
 
 DEFAULT_KERNELS: KernelsName = "reference"
 """Of the litert engine: those that can be proved."""
@@ -71,6 +73,13 @@ def tflm_arena(graph: Graph, model: bytes, board: Board) -> ArenaEstimate:
     return estimate_arena(graph, stored_tensor_count(model), _tflm_kernels(board))
 
 
+def tightened_arena(used_bytes: int, graph: Graph, model: bytes, board: Board) -> int:
+    """The arena that suffices a ``board`` whose tflm engine reported ``used_bytes`` for ``graph``."""
+    return tightened_bytes(
+        used_bytes, tflm_arena(graph, model, board), prepare_bytes(graph, _tflm_kernels(board))
+    )
+
+
 def _tflm(graph: Graph, model: bytes, board: Board, arena_bytes: int | None) -> EngineFiles:
     estimate = tflm_arena(graph, model, board)
     if arena_bytes is None:
@@ -95,4 +104,6 @@ def _tflm_kernels(board: Board) -> KernelLibrary:
         return "esp_nn_s3"
     if board.engines["tflm"].framework == "esp_idf":
         return "esp_nn"
-    return "cmsis_nn" if core.startswith("cortex-m") else "reference"
+    if not core.startswith("cortex-m"):
+        return "reference"
+    return "cmsis_nn_mve" if "mve" in CORES[core].features else "cmsis_nn"

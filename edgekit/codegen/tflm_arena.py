@@ -15,8 +15,8 @@ from typing import Literal
 
 from edgekit.graph.ir import AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Softmax
 
-KernelLibrary = Literal["reference", "cmsis_nn", "esp_nn", "esp_nn_s3"]
-"""Whose kernels a TFLite Micro is built with; ``esp_nn_s3`` are ESP-NN's with vector instructions."""
+KernelLibrary = Literal["reference", "cmsis_nn", "cmsis_nn_mve", "esp_nn", "esp_nn_s3"]
+"""Whose kernels a TFLite Micro is built with; ``_mve`` and ``_s3`` are those with vector instructions."""
 
 ALIGNMENT_SLACK_BYTES = 16
 """What must be added to the bytes that TFLite Micro reports as used, because it aligns the tail once more."""
@@ -76,12 +76,13 @@ def estimate_arena(graph: Graph, stored_tensors: int, kernels: KernelLibrary) ->
     return ArenaEstimate(_greedy_head(buffers), _align(tail_bytes), planning_bytes)
 
 
-def tightened_bytes(used_bytes: int, estimate: ArenaEstimate) -> int:
-    """The arena that suffices a device which reported ``used_bytes``.
+def tightened_bytes(used_bytes: int, estimate: ArenaEstimate, prepare: int) -> int:
+    """The arena that suffices a device which reported ``used_bytes``; ``prepare`` as :func:`prepare_bytes`.
 
-    It reports head and tail; what planning takes for a moment counts where the head is smaller.
+    It reports head and tail. Where the head is small, what planning takes for a moment counts instead, or
+    what the engine holds ready for each operator.
     """
-    momentary_bytes = max(0, estimate.planning_bytes - estimate.head_bytes)
+    momentary_bytes = max(0, max(estimate.planning_bytes, prepare) - estimate.head_bytes)
     return _align(used_bytes + momentary_bytes + ALIGNMENT_SLACK_BYTES)
 
 
@@ -164,15 +165,15 @@ def _channels(op: Op) -> int:
 
 def _kept_bytes(graph: Graph, op: Op, kernels: KernelLibrary) -> int:
     """What a kernel library keeps at the tail: CMSIS-NN with Helium the sums of a dense layer's weights."""
-    if kernels == "cmsis_nn" and isinstance(op, FullyConnected):
+    if kernels == "cmsis_nn_mve" and isinstance(op, FullyConnected):
         return 4 * graph.tensors[op.output].shape[-1]
     return 0
 
 
 def _scratch_bytes(graph: Graph, op: Op, kernels: KernelLibrary) -> int:
     """The most that a kernel library asks for while ``op`` runs, on any core."""
-    if kernels == "cmsis_nn":
-        return _cmsis_nn_scratch_bytes(graph, op)
+    if kernels in {"cmsis_nn", "cmsis_nn_mve"}:
+        return _cmsis_nn_scratch_bytes(graph, op, has_mve=kernels == "cmsis_nn_mve")
     if kernels == "reference":
         return 0
     if isinstance(op, Softmax):
@@ -180,8 +181,8 @@ def _scratch_bytes(graph: Graph, op: Op, kernels: KernelLibrary) -> int:
     return _esp_nn_s3_scratch_bytes(graph, op) if kernels == "esp_nn_s3" else 0
 
 
-def _cmsis_nn_scratch_bytes(graph: Graph, op: Op) -> int:
-    """The larger of the DSP and the Helium variants of CMSIS-NN's ``arm_*_s8_get_buffer_size``."""
+def _cmsis_nn_scratch_bytes(graph: Graph, op: Op, *, has_mve: bool) -> int:
+    """Not below CMSIS-NN's ``arm_*_s8_get_buffer_size``, with Helium or without."""
     if isinstance(op, Conv2D):
         pointwise = prod(_filter(op)[1:3]) == 1
         return 4 * (_filter(op)[3] if pointwise else _align(prod(_filter(op)[1:])))
@@ -189,7 +190,9 @@ def _cmsis_nn_scratch_bytes(graph: Graph, op: Op) -> int:
         area = prod(_filter(op)[1:3])
         converted = 5 * _align(area * _filter(op)[3])  # one input channel: as a convolution
         channels = graph.tensors[op.inputs[0]].shape[3]
-        return max(2 * channels * area, 4 * _MVE_CHANNEL_BLOCK * area, converted if channels == 1 else 0)
+        if not has_mve:
+            return 2 * channels * area
+        return max(4 * _MVE_CHANNEL_BLOCK * area, converted if channels == 1 else 0)
     if isinstance(op, FullyConnected):
         outputs, inputs = _filter(op)
         return 8 * outputs + 4 * inputs if len(graph.tensors[op.output].shape) > 2 else 0

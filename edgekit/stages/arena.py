@@ -46,10 +46,9 @@ def chosen_arena(job: Job, board: Board, engine: EngineName, model: Int8Model) -
             "`edgekit verify` proves one, and the next build with --arena auto is tight"
         )
         return None
-    from edgekit.codegen.tflm_arena import tightened_bytes
-    from edgekit.engines import tflm_arena
+    from edgekit.engines import tightened_arena
 
-    return tightened_bytes(used_bytes, tflm_arena(model.graph, model.data, board))
+    return tightened_arena(used_bytes, model.graph, model.data, board)
 
 
 def _reported_bytes(folder: Path, model_sha256: str) -> int | None:

@@ -41,6 +41,9 @@ from edgekit.verification.verdict import (
 
 Progress = Callable[[int, int], None]
 
+# EK_ERR_ARENA of ek_model.h.
+_ARENA_STATUS = -1
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -213,7 +216,7 @@ def _check_ready(device: Device, info: DeviceInfo) -> None:
         )
     if status != 0:
         raise DeviceError(
-            f"the device's engine, {info.engine}, refuses {info.model_name} (ek_status {status} in ek_model.h). "
+            f"the device's engine, {info.engine}, refuses {info.model_name} (ek_status {status}). "
             "Build the firmware again and flash it; try --engine aot where that lasts."
         )
 
