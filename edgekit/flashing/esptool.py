@@ -15,6 +15,7 @@ from edgekit.device.ports import split_baud
 from edgekit.errors import DeviceError, DoesNotFitError, UsageError
 from edgekit.files import is_inside
 from edgekit.flashing.tool import PORT_FAILURES, RETRY, KnownFailure, ToolFailedError, find_tool, run_tool
+from edgekit.toolchains.sdk import SDK_BUILD_FOLDER
 
 _DETECT_TIMEOUT_S = 60.0
 _WRITE_TIMEOUT_S = 600.0
@@ -26,6 +27,7 @@ DIRECT_BOOT_MAGIC = struct.pack("<II", 0xAEDB041D, 0xAEDB041D)
 """How an image begins that the boot ROM of an ESP32-C3 runs in place (Technical Reference Manual, 8.3)."""
 
 _IMAGE_MAGIC = 0xE9
+_IDF_LISTING = "flasher_args.json"
 _PARTITION_ENTRY = struct.Struct("<HBBII16sI")
 _PARTITION_MAGIC = 0x50AA
 _FLASH_SETTING = re.compile(r"[A-Za-z0-9]+")
@@ -141,7 +143,7 @@ def plan_flash(board: Board, framework: FrameworkName, image: Path, project: Pat
     board's flash or for its partition.
     """
     if framework == "esp_idf":
-        plan = _idf_plan((project or image.parent) / "build", board.name)
+        plan = _idf_plan(_idf_build_folder(project or image.parent), board.name)
     else:
         plan = _direct_boot_plan(image.with_suffix(".bin"))
     flash_bytes = board.mcu.flash_bytes
@@ -215,8 +217,14 @@ def _write_at(baud: int, tool: list[str], chip: str, port: str, plan: FlashPlan)
     )
 
 
+def _idf_build_folder(project: Path) -> Path:
+    """Where edgekit had ESP-IDF build the project, or else where a person did."""
+    own = project / SDK_BUILD_FOLDER
+    return own if (own / _IDF_LISTING).is_file() else project / "build"
+
+
 def _idf_plan(build_folder: Path, board: str) -> FlashPlan:
-    listing = build_folder / "flasher_args.json"
+    listing = build_folder / _IDF_LISTING
     try:
         arguments = msgspec.json.decode(listing.read_bytes(), type=_FlasherArgs)
         files = {

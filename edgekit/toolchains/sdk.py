@@ -68,7 +68,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Images:
-    """What a build made: the ELF file, the image to write to flash, the UF2 file, relative to its folder."""
+    """What a build made: ELF file, program for flash, UF2 file, relative to where the SDK writes."""
 
     elf: str
     binary: str | None = None
@@ -229,7 +229,7 @@ def _esp_idf_commands(installation: Installation, target: Target) -> Sequence[Co
     (target.folder / sdkconfig).unlink(missing_ok=True)
     options = ("-B", SDK_BUILD_FOLDER, "-D", f"SDKCONFIG={sdkconfig}")
     idf = (*installation.command, *options)
-    return ((*idf, "reconfigure"), (*idf, "build"), (*idf, "merge-bin"))
+    return ((*idf, "reconfigure"), (*idf, "build"))
 
 
 # ---- Raspberry Pi Pico SDK ----
@@ -339,8 +339,8 @@ SDKS: Mapping[SdkName, Sdk] = {
             _find_esp_idf,
             _prepare_esp_idf,
             _esp_idf_commands,
-            # The application, the bootloader and the partition table as one image for offset 0.
-            lambda _: Images("firmware.elf", "merged-binary.bin"),
+            # The application; flasher_args.json beside it tells of bootloader and partition table, too.
+            lambda _: Images("firmware.elf", "firmware.bin"),
             lambda _: "idf.py build",
         ),
         Sdk(
