@@ -73,7 +73,7 @@ def flash_over_ssh(board: Board, image: Path, target: SshTarget, say: Callable[[
 
     An earlier program stays until the new one is there whole.
     """
-    from edgekit.device.device import Device
+    from edgekit.device.device import PROGRAM_TIMEOUTS, Device
 
     path = _remote_path(board)
     folder, unfinished = path.rpartition("/")[0], f"{path}.unfinished"
@@ -84,7 +84,8 @@ def flash_over_ssh(board: Board, image: Path, target: SshTarget, say: Callable[[
     _run(target, [*scp, f"{target.login}:{unfinished}"])
     install = f"chmod 755 {shlex.quote(unfinished)} && mv -f {shlex.quote(unfinished)} {shlex.quote(path)}"
     _run(target, [*_ssh_command(target), install])
-    with Device(open_ssh_device(board, target), on_log=say, name=target.login) as device:
+    transport = open_ssh_device(board, target)
+    with Device(transport, on_log=say, timeouts=PROGRAM_TIMEOUTS, name=target.login) as device:
         info = device.info()
     say(f"{target.login} runs the firmware")
     return info

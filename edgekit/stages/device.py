@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.boards import Board
 from edgekit.config import DETECT_PORT, override
-from edgekit.device.device import Device
+from edgekit.device.device import PROGRAM_TIMEOUTS, Device
 from edgekit.device.transport import Transport
 from edgekit.errors import DeviceError
 from edgekit.stages.job import Job
@@ -62,7 +62,9 @@ def open_device(job: Job, board: Board, firmware: Firmware | None) -> Device:
     port = job.settings.device.port
     if port is not None:
         return connect(port, _baud(board), on_log=show, say=job.reporter.say)
-    return Device(open_link(job, board, firmware), on_log=show)
+    is_program = board.emulator is not None and board.emulator.kind in {"process", "qemu-user"}
+    timeouts = PROGRAM_TIMEOUTS if is_program or job.settings.device.target is not None else None
+    return Device(open_link(job, board, firmware), on_log=show, timeouts=timeouts)
 
 
 def _baud(board: Board) -> int:
