@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
 from edgekit.codegen.footprint import HARNESS_RAM_BYTES
+from edgekit.codegen.picture import reads_pixels
 from edgekit.errors import DoesNotFitError, UnknownNameError, UsageError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import sdk_sources
+from edgekit.projects.esp_camera import camera_example
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
@@ -123,12 +125,19 @@ def assemble(
         "arena_in_psram": arena_in_psram,
         "psram_mode": _psram_mode(board, target),
         "psram_has_modes": target.octal_psram_bytes is not None,
+        # A camera's frames need PSRAM.
+        "camera": reads_pixels(graph) and board.mcu.psram_bytes is not None,
     }
     documents = {
         name: sdk_sources.render(f"esp_idf/{template}.j2", values)
         for name, template in _templates(target, engine).items()
     }
-    contents = {**{f"{MAIN}{name}": content for name, content in firmware.files.items()}, **documents}
+    example = camera_example(values, firmware.sources) if values["camera"] else {}
+    contents = {
+        **{f"{MAIN}{name}": content for name, content in firmware.files.items()},
+        **documents,
+        **example,
+    }
     return Project(
         name=f"{graph.name}-{board.name}",
         files=dict(sorted(contents.items())),

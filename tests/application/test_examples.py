@@ -12,12 +12,12 @@ import pytest
 from kernels.compiling import compile_program
 from probe_firmware import require_program, require_toolchain
 
-from edgekit.boards import load_board
+from edgekit.boards import EngineName, load_board
 from edgekit.data.frames import FrameFormat, frame_picture
 from edgekit.data.preprocessing import quantize_pixels
 from edgekit.device.emulators import open_emulator
 from edgekit.engines import engine_files
-from edgekit.firmware_project import Project
+from edgekit.firmware_project import EngineFiles, Project
 from edgekit.graph import arithmetic
 from edgekit.graph.executor import execute
 from edgekit.graph.ir import FullyConnected, Graph, Requantization, Reshape, Softmax, Tensor
@@ -60,10 +60,12 @@ def picture_graph(channels: int = 3) -> Graph:
     return Graph("pictures", "cd" * 32, tensors, (Reshape(0, (0,), 1), dense, classify), (0,), (3,))
 
 
-def project_for(board_name: str, graph: Graph) -> Project:
+def project_for(board_name: str, graph: Graph, engine: EngineName = "aot") -> Project:
     board = load_board(board_name)
-    files = engine_files("aot", graph, b"stands in", board)
-    return assemble(board, graph, b"stands in", files, "aot", NAMES)
+    files = EngineFiles({}, (), 1 << 14, 1 << 14)
+    if engine == "aot":
+        files = engine_files("aot", graph, b"stands in", board)
+    return assemble(board, graph, b"stands in", files, engine, NAMES)
 
 
 def frames_of(frame_format: FrameFormat, seed: int = 0) -> list[bytes]:
