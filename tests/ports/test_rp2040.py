@@ -10,7 +10,7 @@ from probe_firmware import require_program, require_toolchain, tiny_graph, tiny_
 
 from edgekit.boards import load_board
 from edgekit.device.device import Device
-from edgekit.device.emulators import open_emulator
+from edgekit.device.emulators import instructions, open_emulator
 from edgekit.device.emulators.rp2040js import Rp2040jsTransport, find_rp2040js
 from edgekit.errors import DeviceError, ToolchainError
 from edgekit.projects.project import write_project
@@ -115,6 +115,24 @@ def test_pico_answers_runs_and_restarts_through_its_watchdog(rp2040js, built):
         device.reset()
         assert device.info().board == "pico"
         assert 0 < device.status().stack_used_bytes < BOARD.memory.stack_bytes
+
+
+def test_instructions_are_counted_as_on_the_virtual_board(rp2040js, tmp_path):
+    pytest.importorskip("unicorn", reason="unicorn is not installed")
+
+    def counted(name: str) -> int:
+        board = load_board(name)
+        require_toolchain("gcc", board)
+        project = tiny_project(board, tiny_graph(inputs=5_000))
+        write_project(project, tmp_path / name)
+        image = compile_project(project, tmp_path / name, board, "gcc").image
+        with Device(open_emulator(board, image, count_instructions=True)) as device:
+            device.generate_inputs(1)
+            return instructions(board, device.invoke().ticks)
+
+    pico, virtual = counted("pico"), counted("virt-cortex-m0")
+    assert virtual > 50_000
+    assert 0 <= pico - virtual < 40  # reading SysTick takes a dozen instructions more
 
 
 def test_emulated_boot_rom_refuses_a_spoilt_boot_stage(rp2040js, built, tmp_path):

@@ -42,7 +42,7 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     if emulator.kind == "rp2040js":
         from edgekit.device.emulators.rp2040js import Rp2040jsTransport
 
-        return Rp2040jsTransport(board, image)
+        return Rp2040jsTransport(board, image, count_instructions=count_instructions)
     from edgekit.device.emulators.process import ProcessTransport
 
     command = [str(image.resolve())]
@@ -76,19 +76,19 @@ def counts_instructions(board: Board) -> bool:
 
     Raises UsageError where the board has no emulator.
     """
-    return _emulator(board).kind in {"unicorn", "qemu-system"}
+    return _emulator(board).kind in {"unicorn", "qemu-system", "rp2040js"}
 
 
 def instructions(board: Board, ticks: int) -> int:
     """The instructions that ``ticks`` of the firmware stand for, on an emulator that counts them.
 
-    Under ``unicorn`` a tick is an instruction. Under ``qemu-system`` an instruction takes a nanosecond
-    and a tick a period of the board's clock, so the result is within half a period of the true number.
-    Raises UsageError where the emulator of ``board`` counts none.
+    Under ``unicorn`` and ``rp2040js`` a tick is an instruction. Under ``qemu-system`` an instruction takes
+    a nanosecond and a tick a period of the board's clock, so the result is within half a period of the
+    true number. Raises UsageError where the emulator of ``board`` counts none.
     """
     if not counts_instructions(board):
         raise UsageError(f"the emulator of {board.name} counts no instructions.")
-    if _emulator(board).kind == "unicorn":
+    if _emulator(board).kind in {"unicorn", "rp2040js"}:
         return ticks
     clock_hz = board.mcu.clock_hz
     return (ticks * _NANOSECONDS_PER_SECOND + clock_hz // 2) // clock_hz

@@ -29,17 +29,19 @@ _GLOBAL_FOLDERS = (Path("/usr/local/lib"), Path("/usr/lib"), Path("/usr/share"),
 class Rp2040jsTransport(ProcessTransport):
     """A :class:`~edgekit.device.transport.Transport` to UART0 of an emulated Pico.
 
-    Bytes arrive as fast as the program takes them, not at the pace of a baud rate. Raises ToolchainError
-    where Node.js or the package is not installed.
+    Bytes arrive as fast as the program takes them, not at the pace of a baud rate. ``count_instructions``
+    has every instruction take one cycle, so that the firmware's SysTick counts instructions. Raises
+    ToolchainError where Node.js or the package is not installed.
     """
 
-    def __init__(self, board: Board, image: Path) -> None:
+    def __init__(self, board: Board, image: Path, *, count_instructions: bool = False) -> None:
         command = [_node(board.name), str(_SCRIPT), str(find_rp2040js(board.name))]
         self._folder = tempfile.TemporaryDirectory(prefix="edgekit-rp2040js-")
         drive_file = Path(self._folder.name) / "firmware.uf2"
         address = read_segments(image)[0].address
         drive_file.write_bytes(uf2_image(flash_image(image), address, FAMILIES["RP2040"]))
-        super().__init__([*command, str(drive_file)], f"{PACKAGE} with the firmware of {board.name}")
+        command += [str(drive_file), *(["--count"] if count_instructions else [])]
+        super().__init__(command, f"{PACKAGE} with the firmware of {board.name}")
 
     def close(self) -> None:
         """Ends the process."""

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a UF2 file on rp2040js: `node rp2040js_board.mjs RP2040JS_FOLDER FILE.uf2`. Standard input and
-// output are UART0. What the chip's boot ROM does to start a program from flash is done here, the
-// check of the second boot stage's CRC-32 included (RP2040 data sheet, 2.8.1.3.1).
+// Runs a UF2 file on rp2040js: `node rp2040js_board.mjs RP2040JS_FOLDER FILE.uf2 [--count]`. Standard
+// input and output are UART0. With --count every instruction takes one cycle. What the chip's boot ROM
+// does to start a program from flash is done here, the check of the second boot stage's CRC-32 included
+// (RP2040 data sheet, 2.8.1.3.1).
 //
 // A program that polls an empty receiver is left waiting until input comes, so that an idle board
 // costs no time. Exit codes: 0 standard input ended, 1 the program cannot be run or stopped itself.
@@ -9,7 +10,8 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-const [folder, file] = process.argv.slice(2);
+const [folder, file, count] = process.argv.slice(2);
+const countsInstructions = count === '--count';
 const { RP2040, LogLevel, ConsoleLogger } = createRequire(`${folder}/`)(folder);
 
 const FLASH = 0x10000000;
@@ -152,15 +154,15 @@ class Board {
   run() {
     const { chip } = this;
     this.running = true;
-    for (let count = 0; count < INSTRUCTIONS_A_SLICE && !this.resetDue; count++) {
-      if (count % 32 === 0) this.feed();
+    for (let step = 0; step < INSTRUCTIONS_A_SLICE && !this.resetDue; step++) {
+      if (step % 32 === 0) this.feed();
       if (this.emptyPolls >= IDLE_POLLS && this.received.length === 0) {
         this.say();
         this.running = false;
         return;
       }
       const cycles = chip.core.executeInstruction();
-      chip.clock.tick((cycles * NANOSECONDS) / chip.clkSys);
+      chip.clock.tick(((countsInstructions ? 1 : cycles) * NANOSECONDS) / chip.clkSys);
     }
     this.say();
     if (this.resetDue) this.powerOn();
