@@ -28,11 +28,12 @@ _CODE = (
 )
 
 
-def machine_flags(toolchain: ToolchainName, core: Core) -> tuple[str, ...]:
-    """The flags that choose the processor, for compiling and for linking."""
+def machine_flags(toolchain: ToolchainName, core: Core, *, linking: bool = False) -> tuple[str, ...]:
+    """The flags that choose the processor, for compiling and for ``linking``."""
     if toolchain == "gcc":
         return core.gcc_flags
-    return ("-target", str(core.zig_target), f"-mcpu={core.zig_cpu}")
+    library_cpu = core.zig_library_cpu if linking else None
+    return ("-target", str(core.zig_target), f"-mcpu={library_cpu or core.zig_cpu}")
 
 
 def compile_flags(
@@ -65,7 +66,7 @@ def link_flags(
     # Zig strips every symbol from an image that is linked for size, and faults could not be named.
     level = _OPTIMIZE["speed" if toolchain == "zig" else optimize]
     common = (
-        *machine_flags(toolchain, core),
+        *machine_flags(toolchain, core, linking=True),
         level,
         "-g0",
         "-Wl,--build-id=none",
