@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from msgspec import structs
 from probe_firmware import board_with, require_program, require_toolchain, tiny_graph, tiny_project
 
-from edgekit.boards import load_board
+from edgekit.boards import Emulator, load_board
 from edgekit.device.device import Device
 from edgekit.device.emulators import open_emulator
 from edgekit.errors import DoesNotFitError
@@ -81,19 +82,34 @@ def test_image_larger_than_flash_is_refused(tmp_path, name, toolchain):
     assert caught.value.missing_bytes > 0
 
 
+def run_through(device: Device) -> None:
+    """Everything that a port does, once."""
+    assert device.info().model_sha256 == tiny_graph().sha256
+    device.write_inputs([INPUT])
+    device.invoke()
+    layer = tiny_graph().ops[0]
+    expected = (layer.filter.astype(int) @ INPUT[0].astype(int) + layer.bias) // 8 - 3
+    assert device.read_outputs()[0].tolist() == [expected.tolist()]
+    every_byte = bytes(range(256))
+    assert device.echo(every_byte) == every_byte
+    device.reset()
+    assert device.echo(every_byte) == every_byte
+
+
 @pytest.mark.parametrize("toolchain", ["zig", "gcc"])
 def test_stm32f405_answers_runs_and_restarts_in_qemu(tmp_path, toolchain):
     require_program("qemu-system-arm")
     board = load_board("stm32f405")
-    image = built("stm32f405", toolchain, tmp_path).image
-    with Device(open_emulator(board, image)) as device:
+    with Device(open_emulator(board, built("stm32f405", toolchain, tmp_path).image)) as device:
         assert device.info().board == "stm32f405"
-        device.write_inputs([INPUT])
-        device.invoke()
-        layer = tiny_graph().ops[0]
-        expected = (layer.filter.astype(int) @ INPUT[0].astype(int) + layer.bias) // 8 - 3
-        assert device.read_outputs()[0].tolist() == [expected.tolist()]
-        every_byte = bytes(range(256))
-        assert device.echo(every_byte) == every_byte
-        device.reset()
-        assert device.info().model_sha256 == tiny_graph().sha256
+        run_through(device)
+
+
+def test_port_of_the_microbit_v2_runs_on_qemus_first_microbit(tmp_path):
+    """QEMU knows the nRF51 of the first micro:bit only; clock, pins and UART have the same registers."""
+    require_program("qemu-system-arm")
+    known = load_board("microbit_v2")
+    mcu = structs.replace(known.mcu, core="cortex-m0plus", flash_bytes=262_144, ram_bytes=16_384)
+    first = structs.replace(known, mcu=mcu, emulator=Emulator(kind="qemu-system", machine="microbit"))
+    with Device(open_emulator(first, built("microbit_v2", "gcc", tmp_path, first).image)) as device:
+        run_through(device)
