@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
@@ -11,13 +12,15 @@ from edgekit.projects import board_files, documents
 from edgekit.projects.application import application_files, example_files
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 from edgekit.resources import firmware_folder
+from edgekit.toolchains import uf2
 from edgekit.toolchains.cores import CORES
-from edgekit.toolchains.uf2 import FAMILIES
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
 
 LINKER_SCRIPT = "port/freestanding/sections.ld"
+UF2_TOOL = "tools/uf2.py"
+"""Where a project has the program that writes its UF2 file."""
 CXX_LINKER_SCRIPT = "port/newlib/sections.ld"
 """Of images with C++ in them. It includes the other."""
 
@@ -56,7 +59,7 @@ def assemble(
             f"port/{target}",
         ),
         linker_script=script,
-        uf2_family=FAMILIES.get(board.mcu.name) if board.flash.tool == "uf2" else None,
+        uf2_family=uf2.FAMILIES.get(board.mcu.name) if board.flash.tool == "uf2" else None,
         needs_tflm=needs_tflm,
     )
     firmware = [source for source in recipe.sources if source not in model_files]
@@ -69,6 +72,7 @@ def assemble(
         ),
         **application_files(),
         **example_files(graph, "baremetal"),
+        **({UF2_TOOL: Path(uf2.__file__).read_bytes()} if recipe.uf2_family is not None else {}),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
         "board/memory.ld": board_files.memory_script(board),

@@ -335,7 +335,10 @@ def _write_uf2(recipe: Recipe, image: Path, content: bytes) -> Path | None:
         return None
     path = image.with_suffix(".uf2")
     address = elf.read_segments(image)[0].address
-    write_atomically(path, uf2_image(content, address, recipe.uf2_family))
+    try:
+        write_atomically(path, uf2_image(content, address, recipe.uf2_family))
+    except ValueError as error:
+        raise ToolchainError(f"{image}: {error}") from error
     return path
 
 

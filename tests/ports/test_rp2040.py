@@ -3,6 +3,7 @@
 import re
 import struct
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -94,9 +95,19 @@ def test_uf2_file_holds_the_image_in_whole_sectors(built):
     assert flash == image.ljust(-(-len(image) // 4096) * 4096, b"\xff")
 
 
+def test_project_makes_the_very_uf2_file_without_edgekit(built, tmp_path):
+    tool = built.image.parent.parent / "tools" / "uf2.py"
+    target = tmp_path / "firmware.uf2"
+    command = [sys.executable, "-I", tool, built.image, "0xe48bff56", target]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    assert target.read_bytes() == built.uf2.read_bytes()
+    makefile = (built.image.parent.parent / "Makefile").read_text()
+    assert "\n\tpython3 tools/uf2.py $< 0xe48bff56 $@\n" in makefile
+
+
 @pytest.mark.parametrize(("image", "address"), [(b"", FLASH), (b"x", FLASH + 256)])
 def test_what_cannot_become_a_uf2_file_is_refused(image, address):
-    with pytest.raises(ToolchainError, match="cannot become a UF2 file"):
+    with pytest.raises(ValueError, match="cannot become a UF2 file"):
         uf2.uf2_image(image, address, uf2.FAMILIES["RP2040"])
 
 
