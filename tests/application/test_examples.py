@@ -173,11 +173,13 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "build" / "camera"
 
 
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
-def test_bare_metal_board_reads_rows(tmp_path: Path, toolchain: str) -> None:
-    """On the virtual board, which never holds more of a frame than a row."""
+@pytest.mark.parametrize(
+    ("board_name", "toolchain"), [("virt-cortex-m4", "zig"), ("virt-cortex-m0", "gcc"), ("virt-rv32", "zig")]
+)
+def test_bare_metal_board_reads_rows(tmp_path: Path, board_name: str, toolchain: str) -> None:
+    """On virtual boards, which never hold more of a frame than a row."""
     pytest.importorskip("unicorn", reason="unicorn is not installed")
-    graph, board = picture_graph(), load_board("virt-cortex-m4")
+    graph, board = picture_graph(), load_board(board_name)
     make_example(project_for(board.name, graph), tmp_path, toolchain, board.name)
     frame_format = FrameFormat("rgb565be", 160, 120)
     transport = open_emulator(board, tmp_path / "build" / "rows.elf")
@@ -193,6 +195,14 @@ def test_bare_metal_board_reads_rows(tmp_path: Path, toolchain: str) -> None:
             assert received.decode() == f"{NAMES[best]} {(scores[best] + 128) * 100 // 256}\n"
     finally:
         transport.close()
+
+
+def test_a_pico_gets_a_file_for_its_drive(tmp_path: Path) -> None:
+    project = project_for("pico", picture_graph())
+    make_example(project, tmp_path, "gcc", "pico")
+    assert "make build/rows.uf2" in (tmp_path / "README.md").read_text()
+    subprocess.run(["make", "build/rows.uf2", "TOOLCHAIN=gcc"], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "build" / "rows.uf2").read_bytes()[:4] == b"UF2\n"
 
 
 @pytest.mark.parametrize("board_name", ["host", "virt-cortex-m4"])
