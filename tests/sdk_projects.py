@@ -31,7 +31,7 @@ def cases(framework: str) -> list[tuple[str, str]]:
 
 
 def make(board: Board, engine: str) -> Project:
-    """The tiny network's project. As for tflm: that engine reads the model, which here only stands for one."""
+    """The tiny network as a project. The model only stands for one, so tflm gets the files of aot."""
     files = engine_files("aot", tiny_graph(), TINY_MODEL, board)
     if engine == "tflm":
         files = replace(files, sources=("engine/tflm/ek_tflm.cc",))
