@@ -13,17 +13,12 @@ from edgekit.device.emulators import counts_instructions, emulator_program
 from edgekit.device.emulators.virtual_board import UnicornTransport
 
 BOARDS = [
-    *(
-        (board, "zig")
-        for board in (
-            "virt-cortex-m0",
-            "virt-cortex-m33",
-            "virt-rv32",
-            "qemu-rv32",
-            "mps2-an505",
-            "mps3-an547",
-        )
-    ),
+    ("virt-cortex-m0", "zig"),
+    ("virt-cortex-m33", "zig"),
+    ("virt-rv32", "zig"),
+    ("qemu-rv32", "zig"),
+    ("mps2-an505", "zig"),
+    ("mps3-an547", "zig"),
     ("virt-cortex-m0", "gcc"),
     ("qemu-rv32", "gcc"),
     ("mps3-an547", "gcc"),
