@@ -202,11 +202,12 @@ def test_definitions_reach_every_source_first():
 def compile_sketch(
     project: Project, folder: Path, compilers: tuple[str, str], flags: list[str]
 ) -> list[Path]:
-    """Compiles the sketch as Arduino does: each source by itself, no include folder but the core's."""
+    """Compiles the sketch as Arduino does: whatever lies in src/, no include folder but the core's."""
     write_project(project, folder)
     (sketch,) = (name for name in project.files if name.endswith(".ino"))
     objects = []
-    for number, source in enumerate((*project.recipe.sources, sketch)):
+    in_src = sorted(name for name in project.files if name.endswith((".c", ".cpp")))
+    for number, source in enumerate((*in_src, sketch)):
         c = source.endswith(".c")
         language = ["-std=gnu11"] if c else ["-x", "c++", "-std=gnu++14", "-fno-exceptions", "-fno-rtti"]
         core = ["-include", "Arduino.h"] if source == sketch else []
@@ -247,8 +248,9 @@ def program(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     board = avr_board() if request.param == "avr" else load_board(request.param)
     project = make(board, "aot")
-    kept = [source for source in project.recipe.sources if not source.endswith("dwt.c")]
-    project = replace(project, recipe=replace(project.recipe, sources=tuple(kept)))
+    project = replace(
+        project, files={name: content for name, content in project.files.items() if "dwt" not in name}
+    )
     flags = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
     objects = compile_sketch(project, folder, compilers, flags)
     run([compilers[1], STAND_IN / "stand_in.cpp", *objects, "-o", "it"], folder)
