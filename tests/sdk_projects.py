@@ -30,11 +30,15 @@ def cases(framework: str) -> list[tuple[str, str]]:
     ]
 
 
-def make(board: Board, engine: str) -> Project:
-    """The tiny network as a project. The model only stands for one, so tflm gets the files of aot."""
+def make(board: Board, engine: str, arena_bytes: int = 1000) -> Project:
+    """The tiny network as a project, as if it needed that arena.
+
+    The model only stands for one, so tflm gets the files of aot.
+    """
     files = engine_files("aot", tiny_graph(), TINY_MODEL, board)
     if engine == "tflm":
         files = replace(files, sources=("engine/tflm/ek_tflm.cc",))
+    files = replace(files, arena_bytes=arena_bytes)
     return assemble(board, tiny_graph(), TINY_MODEL, files, engine)
 
 

@@ -12,9 +12,10 @@ import pytest
 from sdk_projects import TINY_OUTPUT, cases, make, require_arm_compiler, run, text
 
 from edgekit.boards import Board, load_board
+from edgekit.codegen.footprint import HARNESS_RAM_BYTES
 from edgekit.device.device import Device
 from edgekit.device.emulators.process import ProcessTransport
-from edgekit.errors import UnknownNameError
+from edgekit.errors import DoesNotFitError, UnknownNameError
 from edgekit.firmware_project import Project
 from edgekit.projects import arduino
 from edgekit.projects.project import write_project
@@ -146,6 +147,15 @@ def test_a_board_of_an_unknown_platform_is_refused():
     engine = msgspec.structs.replace(board.engines["aot"], target="arduino:mbed_nono:board")
     with pytest.raises(UnknownNameError, match="Did you mean 'arduino:mbed_nano'"):
         make(msgspec.structs.replace(board, engines={"aot": engine}), "aot")
+
+
+def test_a_model_that_leaves_no_room_for_the_sdk_is_refused():
+    board = load_board("nano33ble")
+    room_bytes = board.mcu.ram_bytes - 32_768 - HARNESS_RAM_BYTES
+    make(board, "aot", room_bytes)
+    with pytest.raises(DoesNotFitError) as caught:
+        make(board, "aot", room_bytes + 1)
+    assert caught.value.missing_bytes == 1
 
 
 # ---- includes and definitions ----

@@ -9,6 +9,8 @@ import pytest
 from sdk_projects import cases, compile_commands, make, require_arm_compiler, run, text
 
 from edgekit.boards import load_board
+from edgekit.codegen.footprint import HARNESS_RAM_BYTES
+from edgekit.errors import DoesNotFitError
 from edgekit.projects import pico_sdk
 from edgekit.projects.project import write_project
 
@@ -120,6 +122,15 @@ def test_the_library_is_pinned_to_one_commit(case):
     pinned = re.findall(r"GIT_TAG (\S+)", cmake)
     assert pinned == ([pico_sdk.TFLMICRO_COMMIT] if case[1] == "tflm" else [])
     assert re.fullmatch("[0-9a-f]{40}", pico_sdk.TFLMICRO_COMMIT)
+
+
+def test_a_model_that_leaves_no_room_for_the_sdk_is_refused():
+    board = load_board("pico2")
+    room_bytes = board.mcu.ram_bytes - 8_192 - HARNESS_RAM_BYTES
+    make(board, "aot", room_bytes)
+    with pytest.raises(DoesNotFitError) as caught:
+        make(board, "aot", room_bytes + 1)
+    assert caught.value.missing_bytes == 1
 
 
 @pytest.mark.slow

@@ -8,8 +8,10 @@ import pytest
 from sdk_projects import TINY_OUTPUT, cases, compile_commands, make, require_arm_compiler, run, text
 
 from edgekit.boards import load_board
+from edgekit.codegen.footprint import HARNESS_RAM_BYTES
 from edgekit.device.device import Device
 from edgekit.device.emulators.process import ProcessTransport
+from edgekit.errors import DoesNotFitError
 from edgekit.projects.project import write_project
 from edgekit.toolchains.sdk import find_sdk
 
@@ -46,6 +48,15 @@ def test_both_boards_have_such_projects():
 
 def test_same_arguments_give_the_same_project(case):
     assert make(*case) == make(*case)
+
+
+def test_a_model_that_leaves_no_room_for_the_sdk_is_refused():
+    board = load_board("nrf52840dk")
+    room_bytes = board.mcu.ram_bytes - 8_512 - HARNESS_RAM_BYTES
+    make(board, "aot", room_bytes)
+    with pytest.raises(DoesNotFitError) as caught:
+        make(board, "aot", room_bytes + 1)
+    assert caught.value.missing_bytes == 1
 
 
 # ---- west manifest ----
