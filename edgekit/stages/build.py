@@ -134,6 +134,7 @@ def _build(
 ) -> Iterable[Path]:
     from edgekit.projects.assembler import assemble
     from edgekit.projects.project import write_project
+    from edgekit.toolchains.sdk import board_sdks
 
     options = job.settings.build
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
@@ -146,7 +147,8 @@ def _build(
         "model_sha256": model.graph.sha256,
         "board": board.name,
         "engine": engine,
-        "optimize": options.optimize,
+        # An SDK's project brings its own level.
+        "optimize": "sdk" if board_sdks(board, engine, options.toolchain) else options.optimize,
         "arena_bytes": files.arena_bytes,
     }
     try:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import numpy as np
 import pytest
+from graph import tflite_builder as build
 from probe_firmware import TINY_MODEL, tiny_graph
 
 from edgekit.boards import Board, board_names, load_board
@@ -20,6 +21,7 @@ from edgekit.device.emulators.process import ProcessTransport
 from edgekit.engines import engine_files
 from edgekit.errors import DoesNotFitError, UnknownNameError, UsageError
 from edgekit.firmware_project import Project
+from edgekit.graph.tflite import read_tflite
 from edgekit.projects import esp_idf
 from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
@@ -39,7 +41,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 def make(board: Board, engine: str, arena_bytes: int = 1000, constant_bytes: int = 1000) -> Project:
     """The tiny network's project for ``board``, as if it needed that much memory."""
-    files = engine_files(engine, tiny_graph(), TINY_MODEL, board) if engine == "aot" else tflm_files(board)
+    files = engine_files("aot", tiny_graph(), TINY_MODEL, board) if engine == "aot" else tflm_files(board)
     sized = replace(files, arena_bytes=arena_bytes, constant_bytes=constant_bytes)
     return assemble(board, tiny_graph(), TINY_MODEL, sized, engine)
 
@@ -397,9 +399,9 @@ def test_esp_idf_builds_the_project(tmp_path, case):
     if installation is None:
         pytest.skip("ESP-IDF is not installed (no IDF_PATH, no idf.py on PATH)")
     board, engine = case
-    if engine == "tflm":
-        pytest.skip("the tiny network of this test is no .tflite; tests/e2e builds real ones")
-    project = make(board, engine)
+    model = build.convolution("CONV_2D", (1, 8, 8, 3), np.ones((8, 3, 3, 3), np.int8), strides=(2, 2))
+    graph = read_tflite(model, "small")
+    project = assemble(board, graph, model, engine_files(engine, graph, model, board), engine)
     write_project(project, tmp_path)
     result = compile_with_sdk(installation, project, tmp_path, board, engine)
     assert result.image.is_file()
