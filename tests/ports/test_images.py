@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,6 +73,16 @@ def test_constants_of_an_esp32c3_are_linked_where_flash_is_mapped_for_data(tmp_p
     assert address >> 24 == 0x3C
     offset = address - 0x3C00_0000
     assert flash_image(result.image)[offset : offset + len(content)] == content
+
+
+def test_boot_rom_of_an_esp32c3_takes_its_image_for_no_other_kind(tmp_path):
+    """Direct boot comes last: a valid image of the usual kind, which begins with 0xE9, would be preferred."""
+    pytest.importorskip("esptool", reason="esptool is not installed")
+    binary = built("esp32c3", "gcc", tmp_path).binary
+    assert binary.read_bytes()[:8] == bytes.fromhex("1d04dbae1d04dbae")
+    command = [sys.executable, "-m", "esptool", "image-info", str(binary)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "invalid magic number: 0x1d" in told.stdout + told.stderr
 
 
 @pytest.mark.parametrize(("name", "toolchain"), [("esp32c3", "gcc"), ("esp32c3", "zig"), ("pico", "gcc")])
