@@ -66,10 +66,19 @@ class Plan:
 
 
 class Monitor:
-    """One device watched; see the module. Does not close ``transport``."""
+    """One device watched; see the module. Does not close ``transport``.
 
-    def __init__(self, transport: Transport, plan: Plan, view: View) -> None:
-        self._watched = WatchedTransport(transport, self._show)
+    ``interrupted`` says when to end by KeyboardInterrupt, see WatchedTransport.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        plan: Plan,
+        view: View,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._watched = WatchedTransport(transport, self._show, interrupted)
         self._plan = plan
         self._view = view
         self._info: DeviceInfo | None = None

@@ -33,6 +33,7 @@ _WRITE_TIMEOUT_S = 5.0
 _POLL_S = 0.05
 """Longest wait inside pyserial. Its timeout stays fixed, because changing it renegotiates the whole port
 on rfc2217://."""
+_SHORT_POLL_S = 0.001
 _LARGEST_READ_BYTES = 1 << 16
 
 _HINT_PERMISSION = (
@@ -152,8 +153,8 @@ class SerialTransport:
 
         deadline_s = time.monotonic() + timeout_s
         try:
-            if timeout_s <= 0 and not self._port.in_waiting:
-                return b""  # pyserial's own wait has a fixed length, see _POLL_S
+            if timeout_s < _POLL_S and not self._has_input(deadline_s):
+                return b""
             while True:
                 first: bytes = self._port.read(1)
                 if first:
@@ -164,6 +165,14 @@ class SerialTransport:
         except (serial.SerialException, OSError, TypeError) as error:
             # TypeError: pyserial reads from a port that another thread has closed.
             raise _lost(self._name, error) from error
+
+    def _has_input(self, deadline_s: float) -> bool:
+        """Whether a byte comes by ``deadline_s``, sooner than pyserial's own wait would end."""
+        while not self._port.in_waiting:
+            if time.monotonic() >= deadline_s:
+                return False
+            time.sleep(_SHORT_POLL_S)
+        return True
 
     def close(self) -> None:
         """Closes the port; an error while closing a port that is gone says nothing new."""

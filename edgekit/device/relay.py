@@ -68,10 +68,10 @@ class LinkServer:
                 self._accept()
                 self._transport.read(_IDLE_SLICE_S)
             else:
-                # One side waits for the other by turns, so that is where this waits, too.
+                # The two sides wait for each other by turns: this waits for the one that will speak.
                 if _readable(client, 0.0 if self._device_speaks else _SLICE_S):
                     self._take_request(client)
-                self._give_answer(client, self._transport.read(_SLICE_S if self._device_speaks else 0.0))
+                self._give_answer(client, self._transport.read(_SLICE_S))
             if time.monotonic() >= deadline_s:
                 return
 

@@ -148,11 +148,21 @@ class LinkWatcher:
 
 
 class WatchedTransport:
-    """A :class:`~edgekit.device.transport.Transport` whose bytes a watcher sees; ``on_event`` is told."""
+    """A :class:`~edgekit.device.transport.Transport` whose bytes a watcher sees; ``on_event`` is told.
 
-    def __init__(self, transport: Transport, on_event: Callable[[Event], None]) -> None:
+    Where ``interrupted`` says so, :meth:`read` raises KeyboardInterrupt, soon and between two reads: an
+    exception that a signal raises inside an emulator's callback would be lost there.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        on_event: Callable[[Event], None],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._transport = transport
         self._on_event = on_event
+        self._interrupted = interrupted
         self._watcher = LinkWatcher()
         self._last_byte_s = time.monotonic()
 
@@ -163,14 +173,19 @@ class WatchedTransport:
 
     def read(self, timeout_s: float) -> bytes:
         """What has arrived; see Transport.read."""
-        data = self._transport.read(timeout_s)
-        now_s = time.monotonic()
-        if data:
-            self._last_byte_s = now_s
-            self._tell(self._watcher.received(data))
-        elif now_s - self._last_byte_s > _SILENCE_S:
-            self._tell(self._watcher.silence())
-        return data
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            data = self._transport.read(min(max(deadline_s - time.monotonic(), 0.0), _SILENCE_S))
+            if self._interrupted():
+                raise KeyboardInterrupt
+            now_s = time.monotonic()
+            if data:
+                self._last_byte_s = now_s
+                self._tell(self._watcher.received(data))
+            elif now_s - self._last_byte_s > _SILENCE_S:
+                self._tell(self._watcher.silence())
+            if data or now_s >= deadline_s:
+                return data
 
     def close(self) -> None:
         """Closes the transport."""

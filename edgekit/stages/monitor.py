@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -55,8 +57,22 @@ def monitor(
         closing(open_link(job, board, firmware)) as link,
         suppress(KeyboardInterrupt),  # how a monitor ends
         kind(board.name, class_names, top) as view,
+        _noted_interrupts() as interrupted,
     ):
-        Monitor(link, plan, view).run(listen_port)
+        Monitor(link, plan, view, interrupted).run(listen_port)
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[Callable[[], bool]]:
+    """Has Ctrl-C and SIGTERM noted instead of raised, wherever the program happens to be."""
+    noted = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: noted.set()) for number in numbers]
+    try:
+        yield noted.is_set
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _class_names(job: Job, info: DeviceInfo) -> Sequence[str]:
