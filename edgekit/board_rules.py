@@ -21,6 +21,13 @@ MODEL_FOLDER = "model"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NAME_MEANING = "letters, digits, '.', '_' and '-', the first a letter or digit"
+# STM32's PA2, nRF's P0.06, RP2040's GP0, ESP32's GPIO21.
+_PIN = re.compile(
+    r"P(?P<letter>[A-K])(?P<of_letter>\d{1,2})|P(?P<port>\d)\.(?P<of_port>\d{2})|GP(IO)?(?P<only>\d{1,2})"
+)
+_UART = re.compile(r"[A-Z][A-Z0-9_]*")
+# A board of Arduino (package:architecture:board:option=value) or of Zephyr (board/qualifiers).
+_QUALIFIED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:[:/][A-Za-z0-9][A-Za-z0-9._=,-]*)*")
 _QEMU_USER = re.compile(r"qemu-[a-z0-9_]+")
 # Above lies the processor's own system space (Armv7-M Architecture Reference Manual, DDI 0403E, B3.1).
 _SYSTEM_SPACE = 0xE000_0000
@@ -41,6 +48,7 @@ def check_board(board: Board, path: Path) -> None:
 
     _check_names(board, path, refuse)
     _check_engines(board, refuse)
+    _check_wiring(board, refuse)
     if any(engine.framework == "baremetal" for engine in board.engines.values()):
         _check_bare_metal(board, refuse)
     if board.emulator is not None:
@@ -75,8 +83,41 @@ def _check_engines(board: Board, refuse: _Refuse) -> None:
     for name, engine in board.engines.items():
         if not engine.toolchains:
             refuse(f"lists no toolchain in engines.{name}.toolchains: name one, such as 'zig'.")
-        if not _NAME.fullmatch(engine.target):
+        if engine.framework in {"arduino", "zephyr"}:
+            if not _QUALIFIED_NAME.fullmatch(engine.target):
+                refuse(
+                    f"has engines.{name}.target {engine.target!r}: under {engine.framework} that is names "
+                    "with ':' or '/' between them, such as arduino:mbed_nano:nano33ble or nrf52840dk/nrf52840."
+                )
+        elif not _NAME.fullmatch(engine.target):
             refuse(f"has engines.{name}.target {engine.target!r}: a port's name is made of {_NAME_MEANING}.")
+
+
+def pin_numbers(pin: str) -> tuple[int, int]:
+    """Port and place of a pin: (2, 10) for PC10, (1, 8) for P1.08, (0, 21) for GP21 and GPIO21.
+
+    Raises UsageError for anything else.
+    """
+    match = _PIN.fullmatch(pin)
+    if match is None:
+        raise UsageError(f"'{pin}' is not a pin: write it as PA2, P0.06, GP0 or GPIO21.")
+    if match["letter"]:
+        return ord(match["letter"]) - ord("A"), int(match["of_letter"])
+    return int(match["port"] or 0), int(match["of_port"] or match["only"])
+
+
+def _check_wiring(board: Board, refuse: _Refuse) -> None:
+    """Oscillator and serial port, which become names and numbers in C."""
+    mcu, serial = board.mcu, board.serial
+    if (mcu.oscillator == "internal") != (mcu.oscillator_hz == 0):
+        refuse("needs mcu.oscillator_hz with an oscillator that is a crystal or a signal, and only there.")
+    if serial is None:
+        return
+    if serial.uart and not _UART.fullmatch(serial.uart):
+        refuse(f"has serial.uart {serial.uart!r}: write it as the chip's manual does, such as USART2.")
+    for name, pin in (("tx", serial.tx), ("rx", serial.rx)):
+        if pin and not _PIN.fullmatch(pin):
+            refuse(f"has serial.{name} {pin!r}: a pin is written as PA2, P0.06, GP0 or GPIO21.")
 
 
 def _check_bare_metal(board: Board, refuse: _Refuse) -> None:

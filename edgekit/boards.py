@@ -32,7 +32,9 @@ class Mcu(Record, frozen=True):
     """The chip. ``core`` names an entry of :data:`edgekit.toolchains.cores.CORES`.
 
     ``flash_bytes`` is None where programs lie in a file system. ``clock_hz`` is the core clock that
-    the firmware sets up.
+    the firmware sets up, from the chip's own oscillator or, where ``oscillator`` says so, from a crystal
+    or a clock signal of ``oscillator_hz`` at its pins. ``psram_bytes`` is slower RAM beside the chip, which
+    an SDK maps into memory; None where there is none.
     """
 
     name: str
@@ -40,6 +42,9 @@ class Mcu(Record, frozen=True):
     clock_hz: Frequency
     ram_bytes: Size
     flash_bytes: Size | None = None
+    oscillator: Literal["internal", "crystal", "signal"] = "internal"
+    oscillator_hz: Frequency = 0
+    psram_bytes: Size | None = None
 
 
 class MemoryMap(Record, frozen=True):
@@ -67,10 +72,18 @@ class Engine(Record, frozen=True):
 
 
 class Serial(Record, frozen=True):
-    """The serial port: its speed and the USB ids ("vid:pid", hexadecimal) it is recognised by."""
+    """The serial port: its speed and the USB ids ("vid:pid", hexadecimal) it is recognised by.
+
+    ``uart`` is the chip's own name of the peripheral that SDK-free firmware speaks through, ``tx`` and
+    ``rx`` its pins as the chip's manual writes them: PA2 (STM32), P0.06 (nRF), GP0 (RP2040), GPIO21
+    (ESP32). Empty where the port of the firmware knows but one.
+    """
 
     baud: Size = 115200
     usb_ids: tuple[str, ...] = ()
+    uart: str = ""
+    tx: str = ""
+    rx: str = ""
 
 
 class Emulator(Record, frozen=True):

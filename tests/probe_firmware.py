@@ -15,8 +15,10 @@ from edgekit.engines import engine_files
 from edgekit.firmware_project import Project, Recipe
 from edgekit.graph.ir import FullyConnected, Graph, Requantization, Tensor
 from edgekit.projects.assembler import assemble
+from edgekit.projects.baremetal import LINKER_SCRIPT, startup_folder
 from edgekit.projects.board_files import board_header, memory_script
 from edgekit.projects.firmware_files import port_sources, with_headers
+from edgekit.toolchains.cores import CORES
 from edgekit.toolchains.zig import find_zig
 
 PROBE = Path(__file__).with_name("probe.c")
@@ -29,7 +31,7 @@ def require_toolchain(name: str, board: Board) -> None:
     """Skips the test where the toolchain is not installed."""
     if name == "zig" and find_zig() is None:
         pytest.skip("zig is not installed")
-    command = "cc" if board.mcu.core in {"native", "cortex-a72"} else "arm-none-eabi-gcc"
+    command = CORES[board.mcu.core].gcc or "cc"
     if name == "gcc" and shutil.which(command) is None:
         pytest.skip(f"{command} is not installed")
 
@@ -43,16 +45,17 @@ def require_program(name: str) -> None:
 def probe_project(board: Board) -> Project:
     """The probe program for a bare-metal board."""
     target = board.engines[board.default_engine].target
-    ports = (*port_sources("cortex_m"), *port_sources(target))
-    script = "port/cortex_m/sections.ld"
-    includes = ("include", "board", "port/cortex_m", "port/cortex_m/libc", f"port/{target}")
+    startup = startup_folder(board)
+    ports = (*port_sources("freestanding"), *port_sources(startup), *port_sources(target))
+    folders = ("freestanding", "freestanding/libc", startup, target)
+    includes = ("include", "board", *(f"port/{folder}" for folder in folders))
     own = {
         "probe.c": PROBE.read_bytes(),
         "board/ek_board.h": board_header(board),
         "board/memory.ld": memory_script(board),
     }
-    files = {**with_headers([*ports, script], includes, own), **own}
-    return Project("probe", files, Recipe(("probe.c", *ports), includes, (), script))
+    files = {**with_headers([*ports, LINKER_SCRIPT], includes, own), **own}
+    return Project("probe", files, Recipe(("probe.c", *ports), includes, (), LINKER_SCRIPT))
 
 
 def tiny_graph(inputs: int = 4) -> Graph:

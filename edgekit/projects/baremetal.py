@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
+from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import board_files, documents
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
+from edgekit.toolchains.cores import CORES
 
 if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
 
-LINKER_SCRIPT = "port/cortex_m/sections.ld"
+LINKER_SCRIPT = "port/freestanding/sections.ld"
 
 
 def assemble(
@@ -26,17 +28,18 @@ def assemble(
 
     ``model`` is the .tflite that the graph was read from; ``files`` is what ``engine`` made of it.
     """
-    target = board.engines[engine].target
+    target, startup = board.engines[engine].target, startup_folder(board)
     model_files = documents.model_files(model, files.generated)
-    port = (*port_sources("cortex_m"), *port_sources(target))
+    port = (*port_sources("freestanding"), *port_sources(startup), *port_sources(target))
     recipe = Recipe(
         sources=(*documents.c_sources(model_files), *files.sources, *link_sources(), *port),
         include_folders=(
             "include",
             "model",
             "board",
-            "port/cortex_m",
-            "port/cortex_m/libc",
+            "port/freestanding",
+            "port/freestanding/libc",
+            f"port/{startup}",
             f"port/{target}",
         ),
         linker_script=LINKER_SCRIPT,
@@ -52,3 +55,14 @@ def assemble(
     return documents.with_documents(
         Project(f"{graph.name}-{board.name}", contents, recipe), board, graph, engine
     )
+
+
+def startup_folder(board: Board) -> str:
+    """The folder of ``firmware/port/`` with the start-up code of the board's core. Raises UsageError."""
+    startup = CORES[board.mcu.core].startup
+    if startup is None:
+        raise UsageError(
+            f"there is no start-up code for {board.mcu.core}, the core of {board.name}, which runs programs "
+            "of an operating system: choose the framework 'linux'."
+        )
+    return startup

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from edgekit.board_rules import pin_numbers
 from edgekit.boards import Board
 from edgekit.errors import UsageError
 
@@ -17,7 +18,7 @@ _HEADER = """/* SPDX-License-Identifier: Apache-2.0 */
 
 #define EK_BOARD_NAME     {name}
 #define EK_BOARD_CLOCK_HZ {clock_hz}u
-
+{wiring}
 #endif /* EDGEKIT_EK_BOARD_H */
 """
 
@@ -35,7 +36,32 @@ ek_stack_bytes = {stack_bytes};
 
 def board_header(board: Board) -> bytes:
     """``ek_board.h``: what the port needs to know of the board."""
-    return _HEADER.format(name=json.dumps(board.name), clock_hz=board.mcu.clock_hz).encode()
+    wiring = "".join(f"#define {name} {value}\n" for name, value in _wiring(board))
+    return _HEADER.format(
+        name=json.dumps(board.name), clock_hz=board.mcu.clock_hz, wiring=wiring and f"\n{wiring}"
+    ).encode()
+
+
+def _wiring(board: Board) -> list[tuple[str, str]]:
+    """Oscillator and serial port, as far as the profile names them.
+
+    A pin becomes two numbers, its port and its place there: PC10 is 2 and 10, P1.08 is 1 and 8.
+    """
+    names = []
+    if board.mcu.oscillator != "internal":
+        kind = board.mcu.oscillator.upper()
+        names += [
+            (f"EK_BOARD_OSCILLATOR_{kind}", "1"),
+            ("EK_BOARD_OSCILLATOR_HZ", f"{board.mcu.oscillator_hz}u"),
+        ]
+    serial = board.serial
+    if serial is not None and serial.uart:
+        names += [("EK_BOARD_BAUD", f"{serial.baud}u"), (f"EK_BOARD_UART_{serial.uart}", "1")]
+        for signal, pin in (("TX", serial.tx), ("RX", serial.rx)):
+            if pin:
+                port, place = pin_numbers(pin)
+                names += [(f"EK_BOARD_{signal}_PORT", f"{port}u"), (f"EK_BOARD_{signal}_PIN", f"{place}u")]
+    return names
 
 
 def memory_script(board: Board) -> bytes:

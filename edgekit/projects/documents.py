@@ -87,7 +87,8 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "toolchains": toolchains,
         "default_toolchain": toolchains[0],
         "gcc": CORES[board.mcu.core].gcc or "cc",
-        "objcopy": "arm-none-eabi-objcopy",
+        "objcopy": objcopy_command(board),
+        "startup": CORES[board.mcu.core].startup,
         "flags": {name: _make_flags(name, board, recipe) for name in ("zig", "gcc")},
         "image": image_name(script),
         "freestanding": script is not None,
@@ -95,6 +96,12 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "flash_origin": hex(board.memory.flash_origin) if board.memory is not None else "",
         "link_port": LINK_PORT,
     }
+
+
+def objcopy_command(board: Board) -> str:
+    """The objcopy that comes with the GCC for the board's core."""
+    gcc = CORES[board.mcu.core].gcc
+    return f"{gcc.removesuffix('gcc')}objcopy" if gcc is not None and gcc.endswith("-gcc") else "objcopy"
 
 
 def _one_line(text: str) -> str:

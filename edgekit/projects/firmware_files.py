@@ -14,9 +14,9 @@ _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.MULTIL
 
 
 def port_sources(target: str) -> tuple[str, ...]:
-    """C sources of ``firmware/port/<target>``, sorted. Raises UsageError where there is no such port."""
+    """Sources of ``firmware/port/<target>``, sorted. Raises UsageError where there is no such port."""
     folder = firmware_folder() / "port" / target
-    sources = sorted(path.name for path in folder.glob("*.c"))
+    sources = sorted(path.name for pattern in ("*.c", "*.cpp") for path in folder.glob(pattern))
     if not sources:
         ports = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
         raise UsageError(f"there is no port '{target}' in firmware/port. There are: {', '.join(ports)}.")

@@ -1,14 +1,28 @@
-"""Processor cores and the flags that each toolchain needs for them."""
+"""Processor cores: the flags that each toolchain needs for them, and what they can do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+CoreFeature = Literal["armv6m", "dsp", "mve", "aarch64", "neon", "dotprod", "rv32"]
+"""What a core's kernels may rely on, as the compiler flags here switch it on.
+
+``armv6m``: Armv6-M, that is Thumb-1 with MULS, without division, IT blocks and unaligned accesses.
+``dsp``: the 32-bit SIMD instructions of Armv7E-M and of Armv8-M with the DSP extension (SMLAD, SXTB16).
+``mve``: Helium, the vectors of Armv8.1-M. ``neon``: Advanced SIMD, that of AArch64 where ``aarch64`` is
+there too, else of AArch32. ``dotprod``: SDOT and UDOT. ``rv32``: 32-bit RISC-V with M and C.
+"""
 
 
 @dataclass(frozen=True)
 class Core:
     """A processor core. ``zig_target``/``zig_cpu`` go to ``zig cc``; ``gcc`` is the compiler's command,
     ``gcc_flags`` its machine flags. None means that the toolchain has no such target here.
+
+    ``startup`` is the folder of ``firmware/port/`` with start-up code of the architecture, None where an
+    operating system starts programs. ``qemu_cpu`` is QEMU's name of the core for its user-mode programs:
+    an instruction that the core does not have ends a program there, too.
     """
 
     name: str
@@ -16,9 +30,14 @@ class Core:
     zig_cpu: str | None
     gcc: str | None
     gcc_flags: tuple[str, ...] = ()
+    startup: str | None = None
+    features: frozenset[CoreFeature] = frozenset()
+    qemu_cpu: str | None = None
 
 
-def _cortex_m(name: str, zig_cpu: str, gcc_flags: tuple[str, ...], *, has_fpu: bool = False) -> Core:
+def _cortex_m(
+    name: str, zig_cpu: str, gcc_flags: tuple[str, ...], *features: CoreFeature, has_fpu: bool = False
+) -> Core:
     """A Cortex-M core; floating-point arguments travel in registers where there is an FPU."""
     abi = "eabihf" if has_fpu else "eabi"
     float_abi = "hard" if has_fpu else "soft"
@@ -28,23 +47,66 @@ def _cortex_m(name: str, zig_cpu: str, gcc_flags: tuple[str, ...], *, has_fpu: b
         zig_cpu,
         "arm-none-eabi-gcc",
         ("-mthumb", f"-mfloat-abi={float_abi}", *gcc_flags),
+        "cortex_m",
+        frozenset(features),
     )
 
+
+def _linux(name: str, zig_target: str, zig_cpu: str, qemu_cpu: str, *features: CoreFeature) -> Core:
+    """A core that runs Linux. Its programs are static, so they need nothing of the board's system."""
+    return Core(name, zig_target, zig_cpu, None, features=frozenset(features), qemu_cpu=qemu_cpu)
+
+
+_AARCH64 = "aarch64-linux-musl"
+_ARMHF = "arm-linux-musleabihf"
 
 CORES: dict[str, Core] = {
     core.name: core
     for core in (
         # The baseline processor, not this computer's: the image must not depend on who builds it.
         Core("native", "native", "baseline", "cc"),
-        _cortex_m("cortex-m0plus", "cortex_m0plus", ("-mcpu=cortex-m0plus",)),
+        _cortex_m("cortex-m0", "cortex_m0", ("-mcpu=cortex-m0",), "armv6m"),
+        _cortex_m("cortex-m0plus", "cortex_m0plus", ("-mcpu=cortex-m0plus",), "armv6m"),
         _cortex_m("cortex-m3", "cortex_m3", ("-mcpu=cortex-m3",)),
-        _cortex_m("cortex-m4", "cortex_m4", ("-mcpu=cortex-m4",)),
-        _cortex_m("cortex-m4f", "cortex_m4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"), has_fpu=True),
+        _cortex_m("cortex-m4", "cortex_m4", ("-mcpu=cortex-m4",), "dsp"),
+        _cortex_m("cortex-m4f", "cortex_m4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"), "dsp", has_fpu=True),
         _cortex_m(
-            "cortex-m7f", "cortex_m7+fp_armv8d16sp", ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"), has_fpu=True
+            "cortex-m7f",
+            "cortex_m7+fp_armv8d16sp",
+            ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"),
+            "dsp",
+            has_fpu=True,
         ),
-        # Without "+dsp" zig silently leaves the SIMD instructions out.
-        _cortex_m("cortex-m33f", "cortex_m33+dsp", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"), has_fpu=True),
-        Core("cortex-a72", "aarch64-linux-musl", "cortex_a72", None),
+        # Without "+dsp" zig silently leaves the SIMD instructions out, without "+mve" the vectors.
+        _cortex_m(
+            "cortex-m33f", "cortex_m33+dsp", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"), "dsp", has_fpu=True
+        ),
+        _cortex_m(
+            "cortex-m55",
+            "cortex_m55+mve+mve_fp+dsp",
+            ("-mcpu=cortex-m55", "-mfpu=auto"),
+            "dsp",
+            "mve",
+            has_fpu=True,
+        ),
+        Core(
+            "rv32imc",
+            "riscv32-freestanding-none",
+            "generic_rv32+m+c+zicsr",
+            "riscv64-unknown-elf-gcc",
+            ("-march=rv32imc_zicsr", "-mabi=ilp32"),
+            "riscv",
+            frozenset({"rv32"}),
+        ),
+        # ESP32, and ESP32-S3: compiled by their SDKs only.
+        Core("xtensa-lx6", None, None, None),
+        Core("xtensa-lx7", None, None, None),
+        _linux("cortex-a53", _AARCH64, "cortex_a53", "cortex-a53", "aarch64", "neon"),
+        _linux("cortex-a72", _AARCH64, "cortex_a72", "cortex-a72", "aarch64", "neon"),
+        _linux("cortex-a76", _AARCH64, "cortex_a76", "cortex-a76", "aarch64", "neon", "dotprod"),
+        # 32-bit systems. What is compiled for the Cortex-A7 runs on the 64-bit cores' 32-bit state, too.
+        _linux("cortex-a7", _ARMHF, "cortex_a7", "cortex-a7", "neon"),
+        _linux("arm1176", _ARMHF, "arm1176jzf_s", "arm1176"),
+        _linux("x86-64", "x86_64-linux-musl", "baseline", "qemu64"),
     )
 }

@@ -1,4 +1,4 @@
-"""GCC: arm-none-eabi-gcc for microcontrollers, the system's C compiler for this computer."""
+"""GCC: bare-metal cross compilers for microcontrollers, the system's C compiler for this computer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _HOW_TO_GET = {
         "Install it (Debian, Ubuntu: `apt install gcc-arm-none-eabi`; macOS: "
         "`brew install --cask gcc-arm-embedded`)"
     ),
+    "riscv64-unknown-elf-gcc": ("Install it (Debian, Ubuntu: `apt install gcc-riscv64-unknown-elf`)"),
     "cc": "Install a C compiler (Debian, Ubuntu: `apt install gcc libc6-dev`; macOS: Xcode's tools)",
 }
 

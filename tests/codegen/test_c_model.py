@@ -18,7 +18,8 @@ from elftools.elf.sections import Symbol
 from graph import tflite_builder as build
 from kernels.compiling import CORTEX_M4, INCLUDE, KERNELS, WARNINGS, cortex_m4_compiler, host_compiler, run
 
-from edgekit.codegen.c_model import CONTRACT_VERSION, constant_bytes, generate_model, kernel_sources
+from edgekit.codegen.border import CONTRACT_VERSION
+from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
 from edgekit.codegen.kernel_calls import KERNELS_VERSION, kernel_call
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.errors import ModelError

@@ -64,7 +64,8 @@ def test_project_holds_nothing_that_is_not_needed(board):
     project = tiny_project(board)
     ports = {name.split("/")[1] for name in project.files if name.startswith("port/")}
     target = board.engines["aot"].target
-    assert ports == ({target} if target == "posix" else {target, "cortex_m"})
+    startup = CORES[board.mcu.core].startup
+    assert ports == ({target} if startup is None else {target, startup, "freestanding"})
     kernels = {name for name in project.files if name.startswith("kernels/") and name.endswith(".c")}
     assert kernels == {"kernels/fully_connected.c"}
     assert project.files["model/model.tflite"] == TINY_MODEL
@@ -235,7 +236,7 @@ def test_only_boards_behind_ssh_get_a_deploy_script(board):
 
 
 def test_unknown_port_names_the_known_ones():
-    with pytest.raises(UsageError, match=r"no port 'z80'.*cortex_m, mps2, posix, virt"):
+    with pytest.raises(UsageError, match=r"no port 'z80'.*cortex_m.*freestanding.*mps2.*posix.*virt"):
         port_sources("z80")
 
 

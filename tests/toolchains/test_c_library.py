@@ -19,7 +19,7 @@ def library(request, tmp_path_factory):
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler for this computer")
-    port = firmware_folder() / "port" / "cortex_m"
+    port = firmware_folder() / "port" / "freestanding"
     path = tmp_path_factory.mktemp("library") / "string.so"
     renamed = [f"-D{name}=tested_{name}" for name in FUNCTIONS]
     flags = ["-std=c11", request.param, "-ffreestanding", "-shared", "-fPIC", "-Werror", "-Wall", "-Wextra"]

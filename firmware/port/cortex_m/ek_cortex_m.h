@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every Cortex-M port shares: start-up, fault report, stack high-water mark. startup.c holds the
- * vector table and Reset_Handler; a port adds the serial port and the counter of its chip.
+ * What every Cortex-M port shares: startup.c with the vector table, Reset_Handler and the fault report,
+ * systick.c with a counter. A port adds the serial port of its chip. See ek_startup.h for the rest.
  *
- * Start-up enables the FPU where the code is compiled for one, paints the stack, copies .data, clears
- * .bss and calls main. A processor fault sends one line of text over the port, between zero bytes so
- * that it cannot be taken for part of a frame, and then calls ek_cortex_m_stop.
+ * Start-up enables the FPU and the vector unit where the code is compiled for them.
  */
 #ifndef EDGEKIT_EK_CORTEX_M_H
 #define EDGEKIT_EK_CORTEX_M_H
 
 #include <stdint.h>
 
+#include "ek_startup.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Where the processor starts. Initialises memory and calls main; main's return ends in ek_cortex_m_stop. */
+/* Where the processor starts. Initialises memory and calls main; main's return ends in ek_startup_stop. */
 void Reset_Handler(void);
 
 /* Vector 15, the interrupt of the counter below. */
@@ -37,20 +37,14 @@ uint64_t ek_cortex_m_ticks(void);
  */
 void ek_cortex_m_keep_ticks(void);
 
-/* The most stack used since start-up, in bytes: how much of the paint is gone. */
-uint32_t ek_cortex_m_stack_used_bytes(void);
-
-/*
- * Stops the processor for good. Weak: the default executes an undefined instruction, which inside a
- * fault handler locks the core up. Silicon stands still until reset; QEMU ends with a register dump.
- */
-_Noreturn void ek_cortex_m_stop(void);
-
 /* Requests a reset of the chip through AIRCR.SYSRESETREQ and waits for it. */
 _Noreturn void ek_cortex_m_system_reset(void);
 
 #ifdef __cplusplus
 }
 #endif
+
+#define ek_cortex_m_stack_used_bytes ek_startup_stack_used_bytes
+#define ek_cortex_m_stop             ek_startup_stop
 
 #endif /* EDGEKIT_EK_CORTEX_M_H */

@@ -86,7 +86,7 @@ uint32_t ek_port_clock_hz(void) {
 }
 
 uint32_t ek_port_stack_used_bytes(void) {
-    return ek_cortex_m_stack_used_bytes();
+    return ek_startup_stack_used_bytes();
 }
 
 const char *ek_port_board_name(void) {

@@ -2,7 +2,7 @@
 #include "edgekit/ek_port.h"
 
 #include "ek_board.h"
-#include "ek_cortex_m.h"
+#include "ek_startup.h"
 #include "ek_virt.h"
 
 #define REGISTER(offset) (*(volatile uint32_t *)(EK_VIRT_BASE + (offset)))
@@ -61,7 +61,7 @@ uint32_t ek_port_clock_hz(void) {
 }
 
 uint32_t ek_port_stack_used_bytes(void) {
-    return ek_cortex_m_stack_used_bytes();
+    return ek_startup_stack_used_bytes();
 }
 
 const char *ek_port_board_name(void) {
@@ -74,7 +74,7 @@ void ek_port_reset(void) {
     }
 }
 
-_Noreturn void ek_cortex_m_stop(void) {
+_Noreturn void ek_startup_stop(void) {
     ek_port_flush();
     REGISTER(EK_VIRT_STOP) = 1;
     for (;;) {
