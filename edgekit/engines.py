@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
+from edgekit.codegen.c_model import constant_bytes, generate_model, program_sources
+from edgekit.codegen.layers import lower
 from edgekit.codegen.memory_plan import plan_memory
 from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles
@@ -18,10 +19,11 @@ def engine_files(engine: EngineName, graph: Graph, model: bytes, board: Board) -
 
 
 def _aot(graph: Graph) -> EngineFiles:
-    plan = plan_memory(graph)
+    program = lower(graph)
+    plan = plan_memory(program)
     return EngineFiles(
-        generated=generate_model(graph, plan),
-        sources=kernel_sources(graph),
+        generated=generate_model(program, plan),
+        sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
-        constant_bytes=constant_bytes(graph),
+        constant_bytes=constant_bytes(program),
     )

@@ -89,12 +89,13 @@ def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: boo
     ``alignment`` (bytes, a power of two) holds for every offset. Without ``fuse`` every layer runs on its own.
     """
     best = _plan_segments(program, one_by_one(program), alignment)
+    assert best is not None
     improved = fuse
     while improved:
         improved = False
         for segments in list(_candidates(program, best.segments)):
-            plan = _plan_segments(program, segments, alignment)
-            if plan.arena_bytes < best.arena_bytes:
+            plan = _plan_segments(program, segments, alignment, limit_bytes=best.arena_bytes)
+            if plan is not None and plan.arena_bytes < best.arena_bytes:
                 best, improved = plan, True
     check_plan(program, best)
     return best
@@ -110,17 +111,27 @@ def _candidates(program: Program, segments: Segments) -> Iterator[Segments]:
             stop += 1
 
 
-def _plan_segments(program: Program, segments: Segments, alignment: int) -> MemoryPlan:
+def _plan_segments(
+    program: Program, segments: Segments, alignment: int, limit_bytes: int | None = None
+) -> MemoryPlan | None:
+    """The smallest arena found with ``segments``; None where it cannot be below ``limit_bytes``."""
     steps = schedule(program, segments)
     extent = extents(program, steps)
     rings = _ring_rows(program, segments, extent)
     storages = [storage for storage in program.storages if extent[storage].most > 0]
     buffers = [
-        _buffer(extent[storage], program.storages[storage].row_bytes, rings[storage], program.storages[storage].height)
+        _buffer(
+            extent[storage],
+            program.storages[storage].row_bytes,
+            rings[storage],
+            program.storages[storage].height,
+        )
         for storage in storages
     ]
     scratch = [index for index, layer in enumerate(program.layers) if layer.scratch_bytes]
     buffers += [_scratch_buffer(program.layers[index].scratch_bytes, index, steps) for index in scratch]
+    if limit_bytes is not None and int(_live_bytes(buffers).max(initial=0)) >= limit_bytes:
+        return None
     offsets = pack(buffers, alignment)
     return MemoryPlan(
         segments=segments,

@@ -88,7 +88,7 @@ def schedule(program: Program, segments: Segments) -> list[Step]:
 def _segment_steps(program: Program, segment: range) -> list[Step]:
     layers = program.layers
     progress = dict.fromkeys(segment, 0)
-    producer = {layers[index].storage: index for index in segment}
+    producer = {layers[index].storage: index for index in segment if layers[index].call is not None}
 
     def is_ready(index: int) -> bool:
         row = progress[index]
@@ -130,6 +130,8 @@ def extents(program: Program, steps: Sequence[Step]) -> Mapping[int, Extent]:
             high[layer.storage] = np.searchsorted(at, now, side="right")
             # A row that nobody reads is written all the same.
             low[layer.storage][at] = np.minimum(low[layer.storage][at], np.arange(len(at)))
+    for storage in program.inputs:
+        low[storage][:1] = 0  # The caller writes all of it, whatever is read.
     for storage in program.outputs:
         low[storage][:] = 0
     return {

@@ -37,8 +37,7 @@ static int run_row(const ek_layer *layer, uint32_t y) {
     int8_t *const output = row_address(&layer->output, y);
     if (layer->kernel != NULL) {
         find_taps(layer, y);
-        layer->kernel(layer->params, ek_model_plan.taps, output,
-                      layer->scratch_bytes != 0 ? arena + layer->scratch_offset : NULL);
+        layer->kernel(layer->params, ek_model_plan.taps, output, arena + layer->scratch_offset);
     }
     if (observer == NULL) {
         return 0;
@@ -87,14 +86,10 @@ static int run_segment(const ek_layer *first, uint32_t count) {
     return 0;
 }
 
-const ek_model_info *ek_model_get_info(void) {
-    return &ek_generated_info;
-}
-
 ek_status ek_model_init(void *memory, size_t memory_bytes) {
     arena = NULL;
     if (memory == NULL || (uintptr_t)memory % ARENA_ALIGNMENT != 0 ||
-        memory_bytes < ek_generated_info.arena_bytes) {
+        memory_bytes < ek_model_get_info()->arena_bytes) {
         return EK_ERR_ARENA;
     }
     arena = memory;
@@ -102,7 +97,7 @@ ek_status ek_model_init(void *memory, size_t memory_bytes) {
 }
 
 int8_t *ek_model_input(unsigned index) {
-    return arena != NULL && index < ek_generated_info.input_count
+    return arena != NULL && index < ek_model_get_info()->input_count
                ? arena + ek_model_plan.input_offsets[index]
                : NULL;
 }
@@ -127,13 +122,13 @@ ek_status ek_model_invoke(void) {
 }
 
 const int8_t *ek_model_output(unsigned index) {
-    return arena != NULL && index < ek_generated_info.output_count
+    return arena != NULL && index < ek_model_get_info()->output_count
                ? arena + ek_model_plan.output_offsets[index]
                : NULL;
 }
 
 size_t ek_model_arena_used_bytes(void) {
-    return ek_generated_info.arena_bytes;
+    return ek_model_get_info()->arena_bytes;
 }
 
 void ek_model_set_observer(ek_op_observer new_observer, void *context) {

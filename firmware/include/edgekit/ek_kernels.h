@@ -47,7 +47,7 @@ extern "C" {
  *            For one with two inputs: the row of each.
  *   output   [out] the row
  *   scratch  as many bytes as the plan set aside for the operator, aligned to 16; undefined before and
- *            after. NULL where it set aside none.
+ *            after. Not to be used where it set aside none.
  */
 typedef void (*ek_kernel)(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 

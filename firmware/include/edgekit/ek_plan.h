@@ -47,10 +47,9 @@ typedef struct ek_layer {
     const int8_t *outside; /* stands in for a row outside the input; NULL where the kernel wants NULL */
     const ek_operand *inputs;
     ek_rows output;
-    uint32_t scratch_offset;
-    uint32_t scratch_bytes; /* 0: none */
-    uint16_t height;        /* rows of the output */
-    uint16_t op_index;      /* the operator's number in the .tflite */
+    uint32_t scratch_offset; /* of the kernel's scratch bytes; without meaning where it needs none */
+    uint16_t height;         /* rows of the output */
+    uint16_t op_index;       /* the operator's number in the .tflite */
     uint8_t input_count;
     uint8_t fused; /* 1: in one segment with the next layer */
 } ek_layer;
@@ -68,9 +67,8 @@ typedef struct ek_plan {
     uint16_t *progress;  /* room for a counter a layer of the longest segment */
 } ek_plan;
 
-/* What the generated model.c defines. */
+/* What the generated model.c defines, besides ek_model_get_info. */
 extern const ek_plan ek_model_plan;
-extern const ek_model_info ek_generated_info;
 
 #ifdef __cplusplus
 }
