@@ -103,11 +103,14 @@ def _steps(program: Program) -> list[_Step]:
     numbers = [op.index for op in graph.ops]
     if not numbers or numbers != sorted(set(numbers)):
         raise ValueError(f"the operators of {graph.name} are none, or not in ascending order: {numbers}")
-    return [_Step(layer, _symbol(graph, layer.op), _title(graph, layer.op)) for layer in program.layers]
+    return [_Step(layer, _symbol(graph, layer), _title(graph, layer.op)) for layer in program.layers]
 
 
-def _symbol(graph: Graph, op: Op) -> str:
-    """C name of an operator. Its number makes it unique, whatever its output tensor is called."""
+def _symbol(graph: Graph, layer: Layer) -> str:
+    """C name of a layer. Its operator's number makes it unique, whatever its output tensor is called."""
+    op = layer.op
+    if layer.is_partial:
+        return f"op{op.index}_sums"
     name = identifier_part(graph.tensors[op.output].name)
     return f"op{op.index}_{name}" if name else f"op{op.index}"
 
@@ -310,7 +313,7 @@ def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_
      .output = {_rows(plan.offsets[layer.storage], layer.rows.row_bytes, ring_rows)},
      .scratch_offset = {plan.scratch_offsets.get(index, 0)},
      .height = {layer.rows.height},
-     .op_index = {layer.op.index},
+     .op_index = {"EK_NO_OP" if layer.is_partial else layer.op.index},
      .input_count = {len(layer.operands)},
      .fused = {int(is_fused)}}},
 """

@@ -75,7 +75,7 @@ Value: TypeAlias = Integer | ConstantArray | Struct
 class KernelCall:
     """``function(&params, rows, output, scratch)`` for each row, from ``source`` (a file of firmware/).
 
-    ``scratch_bytes`` are needed while it runs. ``outside`` is the value of the elements of rows that stand
+    ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is the value of the elements of rows that stand
     in for those outside the input; None: the kernel wants no such rows, and gets NULL.
     """
 
@@ -84,6 +84,7 @@ class KernelCall:
     params_type: str
     params: Struct
     scratch_bytes: int = 0
+    alignment: int = 1
     outside: int | None = None
 
     @property
@@ -225,6 +226,42 @@ def _softmax(op: Softmax, graph: Graph) -> Struct:
         # Two int8 differ by 255 at most: any smaller bound means the same.
         diff_min=Integer("int16_t", max(op.diff_min, -256)),
     )
+
+
+def accumulate_call(graph: Graph, op: Op) -> KernelCall:
+    """Takes up a row of the image in the sums of its channels."""
+    params = _struct(input=_row_shape(graph, op.inputs[0]))
+    _check_ranges(op, params)
+    return KernelCall("ek_accumulate_s8", "kernels/accumulate.c", "ek_accumulate", params)
+
+
+def mean_of_sums_call(graph: Graph, op: Op) -> KernelCall:
+    """Makes the outputs of ``op`` (AVERAGE_POOL_2D or MEAN) of those sums."""
+    _, height, width, channels = graph.tensors[op.inputs[0]].shape
+    if isinstance(op, Mean):
+        name, params = (
+            "mean_of_sums",
+            _struct(
+                channels=_uint16(channels),
+                offset=Integer("int32_t", -op.input_zero_point * height * width),
+                multiplier=Integer("int32_t", _only(op.requantization.multiplier)),
+                shift=_int8(_only(op.requantization.shift)),
+                output_zero_point=_int8(op.output_zero_point),
+            ),
+        )
+    else:
+        assert isinstance(op, AveragePool2D)
+        name, params = (
+            "average_of_sums",
+            _struct(
+                channels=_uint16(channels),
+                count=Integer("int32_t", height * width),
+                activation_min=_int8(op.activation_min),
+                activation_max=_int8(op.activation_max),
+            ),
+        )
+    _check_ranges(op, params)
+    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", f"ek_{name}", params)
 
 
 def _check_ranges(op: Op, value: Value, name: str = "") -> None:

@@ -1,17 +1,19 @@
 """A graph as layers that run row by row: what the schedule, the memory plan and the C writer work on.
 
-RESHAPE makes no new bytes: its output is stored where its input is. A layer that sees
-a tensor under other rows than those in which it was written needs it as a whole.
+RESHAPE makes no new bytes: its output is stored where its input is. A layer that sees a tensor under other
+rows than those in which it was written needs it as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgekit.codegen.kernel_calls import KernelCall, kernel_call
-from edgekit.codegen.rows import Reach, Rows, operands, output_rows, own_rows
+from edgekit.codegen.kernel_calls import KernelCall, accumulate_call, kernel_call, mean_of_sums_call
+from edgekit.codegen.rows import Reach, Rows, is_global_mean, operands, output_rows, own_rows
 from edgekit.graph.ir import Graph, Op, Reshape
+
+_SUM_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,17 @@ class Operand:
 
 @dataclass(frozen=True)
 class Layer:
-    """One operator. ``call`` is None where it moves no byte; ``storage`` is the tensor that it writes."""
+    """One operator, or a part of one (``is_partial``) whose output is none of the graph's tensors.
+
+    ``call`` is None where it moves no byte; ``storage`` is the tensor that it writes.
+    """
 
     op: Op
     operands: tuple[Operand, ...]
     storage: int
     rows: Rows
     call: KernelCall | None
+    is_partial: bool = False
 
     @property
     def scratch_bytes(self) -> int:
@@ -66,23 +72,46 @@ class Program:
         return tuple(self.aliases[index] for index in self.graph.outputs)
 
 
-def lower(graph: Graph) -> Program:
-    """The layers of ``graph``, each with its kernel. Raises ModelError where an operator has none."""
+def lower(graph: Graph, *, accumulate: bool = False) -> Program:
+    """The layers of ``graph``, each with its kernel. Raises ModelError where an operator has none.
+
+    ``accumulate``: a mean over a whole image becomes two layers, sums that take up a row at a time and what
+    makes means of them. So the image need never exist as a whole; it is of use only where they are fused.
+    """
     storages = {index: own_rows(graph.tensors[index]) for index in graph.inputs}
     aliases = {index: index for index in graph.inputs}
-    layers = []
+    layers: list[Layer] = []
     for op in graph.ops:
-        reads = [(aliases[index], rows, reach) for index, rows, reach in operands(op, graph)]
-        reading = tuple(
-            Operand(storage, rows, reach, is_whole=storages[storage] != rows)
-            for storage, rows, reach in reads
+        reads = tuple(
+            Operand(aliases[index], rows, reach, is_whole=storages[aliases[index]] != rows)
+            for index, rows, reach in operands(op, graph)
         )
-        if isinstance(op, Reshape):
-            aliases[op.output] = aliases[op.inputs[0]]
-        else:
-            aliases[op.output] = op.output
+        aliases[op.output] = aliases[op.inputs[0]] if isinstance(op, Reshape) else op.output
+        if not isinstance(op, Reshape):
             storages[op.output] = output_rows(op, graph)
-        call = kernel_call(graph, op)
-        rows = storages[op.output] if call is not None else reading[0].rows
-        layers.append(Layer(op, reading, aliases[op.output], rows, call))
+        if accumulate and is_global_mean(op, graph) and not reads[0].is_whole:
+            sums, taking_up, finishing = _accumulated(op, reads[0], storages[op.output], graph)
+            storages[sums] = taking_up.rows
+            layers += [taking_up, finishing]
+        else:
+            call = kernel_call(graph, op)
+            rows = storages[op.output] if call is not None else reads[0].rows
+            layers.append(Layer(op, reads, aliases[op.output], rows, call))
     return Program(graph, tuple(layers), storages, aliases)
+
+
+def _accumulated(op: Op, image: Operand, output: Rows, graph: Graph) -> tuple[int, Layer, Layer]:
+    """The storage of the sums, and both layers. Row y of the sums is those of the image's rows up to y."""
+    sums = -1 - op.index  # no tensor has a negative index
+    height, rows = image.rows.height, Rows(image.rows.height, _SUM_BYTES * output.row_bytes)
+    before = Operand(sums, rows, Reach(pad_top=1), is_whole=False)
+    last = Operand(sums, rows, Reach(pad_top=1 - height), is_whole=False)
+    taking_up = Layer(
+        op,
+        (replace(image, reach=Reach()), before),
+        sums,
+        rows,
+        accumulate_call(graph, op),
+        is_partial=True,
+    )
+    return sums, taking_up, Layer(op, (last,), op.output, output, mean_of_sums_call(graph, op))

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,11 @@ from edgekit.codegen.schedule import (
 ARENA_ALIGNMENT = 16
 """Alignment of every tensor in bytes: the widest vector load of any core with kernels (128 bits)."""
 
-SEARCH_STEPS = 2_000
-"""Most placements that the branch and bound weighs for each candidate."""
+SEARCH_ROUNDS = 300
+"""Other orders that are tried for each candidate, where the simple ones leave a gap to the lower bound."""
 
 SEARCH_BUFFERS = 200
-"""Most buffers for which there is a branch and bound: it descends one level a buffer."""
+"""Most buffers for which they are tried: the time grows with the square."""
 
 FUSED_LAYERS = 14
 """Most layers from the start on among which segments are tried: a fused layer reads its weights once a row,
@@ -86,7 +87,8 @@ class MemoryPlan:
 def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: bool = True) -> MemoryPlan:
     """The smallest arena found for ``program``; checked by :func:`check_plan`.
 
-    ``alignment`` (bytes, a power of two) holds for every offset. Without ``fuse`` every layer runs on its own.
+    ``alignment`` (bytes, a power of two) holds for every offset. Without ``fuse`` every layer runs on its
+    own.
     """
     best = _plan_segments(program, one_by_one(program), alignment)
     assert best is not None
@@ -162,13 +164,12 @@ def _ring_rows(program: Program, segments: Segments, extent: Mapping[int, Extent
 
 
 def _buffer(extent: Extent, row_bytes: int, ring_rows: int, height: int) -> Buffer:
-    first, last = extent.first, extent.last
+    steps = slice(extent.first, extent.last + 1)
+    low, high = extent.low[steps] * row_bytes, extent.high[steps] * row_bytes
     if ring_rows < height:
-        count = last + 1 - first
-        size_bytes = ring_rows * row_bytes
-        return Buffer(size_bytes, first, np.zeros(count, np.int64), np.full(count, size_bytes))
-    alive = slice(first, last + 1)
-    return Buffer(height * row_bytes, first, extent.low[alive] * row_bytes, extent.high[alive] * row_bytes)
+        # Whichever rows there are, they may lie anywhere in the ring.
+        low, high = np.zeros_like(low), np.where(high > low, ring_rows * row_bytes, 0)
+    return Buffer(ring_rows * row_bytes, extent.first, low, high)
 
 
 def _scratch_buffer(size_bytes: int, layer: int, steps: Sequence[Step]) -> Buffer:
@@ -260,7 +261,7 @@ def pack(buffers: Sequence[Buffer], alignment: int) -> list[int]:
     problem = _Problem(buffers, alignment)
     best = min(_greedy_packings(problem), key=problem.arena_bytes)
     if problem.arena_bytes(best) > problem.lower_bound_bytes() and len(buffers) <= SEARCH_BUFFERS:
-        best = _branch_and_bound(problem, best, SEARCH_STEPS)
+        best = _rearrange(problem, best, SEARCH_ROUNDS)
     return best
 
 
@@ -379,38 +380,27 @@ def _best_fit(gaps: Iterable[tuple[int, int | None]]) -> int:
     return min(gaps, key=lambda gap: (gap[1] is None, (gap[1] or 0) - gap[0], gap[0]))[0]
 
 
-def _branch_and_bound(problem: _Problem, best: list[int], steps: int) -> list[int]:
-    """Packings built from the bottom up, each buffer at the lowest offset not below the one before it.
-
-    Every packing whose buffers cannot be moved down is of this form. A branch ends where the arena would
-    not be smaller than the best one's; the search ends at the lower bound or after weighing ``steps``
-    placements.
+def _rearrange(problem: _Problem, best: list[int], rounds: int) -> list[int]:
+    """Placements in other orders: again and again a buffer that reaches the arena's top goes first, or at
+    least before others ("squeaky wheel"). Ends at the lower bound or after ``rounds``.
     """
-    best_bytes = problem.arena_bytes(best)
-    lower_bound_bytes = problem.lower_bound_bytes()
-    by_size = sorted(range(len(best)), key=lambda i: (-problem.buffers[i].size_bytes, i))
-    offsets: dict[int, int] = {}
-
-    def descend(floor: int) -> None:
-        nonlocal best, best_bytes, steps
-        if len(offsets) == len(by_size):
-            best = [offsets[i] for i in range(len(by_size))]
-            best_bytes = problem.arena_bytes(best)
-            return
-        remaining = [i for i in by_size if i not in offsets]
-        steps -= len(remaining)
-        choices = [(_first_fit(problem.gaps(i, offsets, floor)), i) for i in remaining]
-        if any(offset + problem.buffers[i].size_bytes >= best_bytes for offset, i in choices):
-            return  # that buffer's offset can only rise
-        for offset, i in sorted(choices, key=lambda choice: choice[0]):
-            if steps <= 0 or best_bytes == lower_bound_bytes:
-                return
-            if offset + problem.buffers[i].size_bytes < best_bytes:
-                offsets[i] = offset
-                descend(offset)
-                del offsets[i]
-
-    descend(0)
+    random = Random(0)  # noqa: S311: a search, the same every time
+    sizes = [buffer.size_bytes for buffer in problem.buffers]
+    best_bytes, lower_bound_bytes = problem.arena_bytes(best), problem.lower_bound_bytes()
+    # The order in which placing from the bottom up gives these offsets or lower ones.
+    order = sorted(range(len(best)), key=lambda i: (best[i], i))
+    for _ in range(rounds):
+        if best_bytes <= lower_bound_bytes:
+            break
+        rule = random.choice((_first_fit, _best_fit))
+        offsets = _place(problem, order, rule)
+        arena_bytes = problem.arena_bytes(offsets)
+        if arena_bytes < best_bytes:
+            best, best_bytes = offsets, arena_bytes
+        squeaking = [i for i in range(len(offsets)) if offsets[i] + sizes[i] >= best_bytes]
+        wheel = random.choice(squeaking or range(len(offsets)))
+        place = order.index(wheel)
+        order.insert(random.randint(0, max(place - 1, 0)), order.pop(place))
     return best
 
 

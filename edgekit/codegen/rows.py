@@ -43,7 +43,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Reach:
-    """Which rows of an operand row y of the output needs: ``y * stride - pad_top + i * dilation``, i < taps."""
+    """The rows of an operand that row y of the output needs: ``y * stride - pad_top + i * dilation``,
+    ``i`` below ``taps``.
+    """
 
     taps: int = 1
     stride: int = 1
@@ -134,6 +136,16 @@ def output_rows(op: Op, graph: Graph) -> Rows:
         row_bytes = (before[2] + width + after[2]) * (before[3] + channels + after[3])
         return Rows(before[1] + height + after[1], row_bytes)
     return own_rows(tensor)
+
+
+def is_global_mean(op: Op, graph: Graph) -> bool:
+    """Whether ``op`` makes one mean of each channel of an image of several rows."""
+    if isinstance(op, AveragePool2D):
+        _, height, width, _ = graph.tensors[op.inputs[0]].shape
+        window = op.window
+        covers = (window.height, window.width) == (height, width)
+        return covers and not any((window.pad_top, window.pad_bottom, window.pad_left, window.pad_right))
+    return isinstance(op, Mean) and graph.tensors[op.inputs[0]].shape[1] > 1
 
 
 def pad_extents(op: Pad, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

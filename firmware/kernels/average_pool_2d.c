@@ -4,12 +4,6 @@
 
 #include "pool.h"
 
-/* sum / count rounded to nearest, ties away from zero. */
-static inline int32_t rounded_quotient(int32_t sum, int32_t count) {
-    const int32_t half = count / 2;
-    return (sum > 0 ? sum + half : sum - half) / count;
-}
-
 static int32_t average(const ek_pool_taps *taps, int32_t channel) {
     int32_t sum = 0;
     for (int32_t row = taps->rows_inside.begin; row < taps->rows_inside.end; row++) {
@@ -20,7 +14,7 @@ static int32_t average(const ek_pool_taps *taps, int32_t channel) {
             tap += taps->channels;
         }
     }
-    return rounded_quotient(sum, (taps->rows_inside.end - taps->rows_inside.begin) * taps->columns);
+    return ek_rounded_quotient(sum, (taps->rows_inside.end - taps->rows_inside.begin) * taps->columns);
 }
 
 void ek_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {

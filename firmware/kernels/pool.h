@@ -19,6 +19,12 @@ typedef struct ek_pool_taps {
     int32_t channels; /* from one column to the next */
 } ek_pool_taps;
 
+/* sum / count rounded to nearest, ties away from zero. */
+static inline int32_t ek_rounded_quotient(int32_t sum, int32_t count) {
+    const int32_t half = count / 2;
+    return (sum > 0 ? sum + half : sum - half) / count;
+}
+
 /* One row of the pooling that makes an element of the taps of one channel. */
 static inline void ek_pool_row(const ek_pool_2d *pool, const int8_t *const *rows, int8_t *output,
                                int32_t (*element)(const ek_pool_taps *taps, int32_t channel)) {

@@ -39,7 +39,7 @@ static int run_row(const ek_layer *layer, uint32_t y) {
         find_taps(layer, y);
         layer->kernel(layer->params, ek_model_plan.taps, output, arena + layer->scratch_offset);
     }
-    if (observer == NULL) {
+    if (observer == NULL || layer->op_index == EK_NO_OP) {
         return 0;
     }
     const ek_op_rows rows = {layer->op_index, output, y * layer->output.row_bytes, layer->output.row_bytes,

@@ -179,6 +179,38 @@ typedef struct ek_mean {
  * input.channels bytes. */
 void ek_mean_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+typedef struct ek_accumulate {
+    ek_row_shape input;
+} ek_accumulate;
+
+/*
+ * The first half of a mean over an image (params: ek_accumulate; rows[0]: the next row of the image,
+ * rows[1]: the sums of the rows before, NULL for the first). The output is input.channels int32, aligned to 4
+ * like rows[1]: the sums of each channel so far.
+ */
+void ek_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+typedef struct ek_average_of_sums {
+    uint16_t channels;
+    int32_t count; /* elements that each sum is of */
+    int8_t activation_min;
+    int8_t activation_max;
+} ek_average_of_sums;
+
+/* The second half of AVERAGE_POOL_2D over an image (params: ek_average_of_sums; rows[0]: the sums). */
+void ek_average_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+typedef struct ek_mean_of_sums {
+    uint16_t channels;
+    int32_t offset; /* -input_zero_point * elements that each sum is of */
+    int32_t multiplier;
+    int8_t shift;
+    int8_t output_zero_point;
+} ek_mean_of_sums;
+
+/* The second half of MEAN (params: ek_mean_of_sums; rows[0]: the sums). */
+void ek_mean_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
 typedef struct ek_pad {
     ek_row_shape input;
     uint16_t columns_before; /* columns that are added to the left and right of the input's */

@@ -36,11 +36,14 @@ typedef struct ek_operand {
     uint16_t taps;
     uint16_t stride;
     uint16_t dilation;
-    uint16_t pad_top;
+    int16_t pad_top;
     uint16_t producer; /* layers between it and the segment's first, or EK_PRODUCED_BEFORE */
 } ek_operand;
 
-/* One operator. */
+/* No operator: a part of the one whose layer follows. */
+#define EK_NO_OP 0xffff
+
+/* One operator, or a part of one. */
 typedef struct ek_layer {
     ek_kernel kernel; /* NULL where the output is the input under another shape */
     const void *params;
@@ -49,7 +52,7 @@ typedef struct ek_layer {
     ek_rows output;
     uint32_t scratch_offset; /* of the kernel's scratch bytes; without meaning where it needs none */
     uint16_t height;         /* rows of the output */
-    uint16_t op_index;       /* the operator's number in the .tflite */
+    uint16_t op_index;       /* the operator's number in the .tflite, or EK_NO_OP */
     uint8_t input_count;
     uint8_t fused; /* 1: in one segment with the next layer */
 } ek_layer;
