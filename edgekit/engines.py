@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from edgekit.boards import Board, EngineName
 from edgekit.codegen.c_model import constant_bytes, generate_model, program_sources
-from edgekit.codegen.layers import lower
-from edgekit.codegen.memory_plan import plan_memory
+from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
@@ -19,8 +18,7 @@ def engine_files(engine: EngineName, graph: Graph, model: bytes, board: Board) -
 
 
 def _aot(graph: Graph) -> EngineFiles:
-    program = lower(graph)
-    plan = plan_memory(program)
+    program, plan = plan_graph(graph)
     return EngineFiles(
         generated=generate_model(program, plan),
         sources=program_sources(program),

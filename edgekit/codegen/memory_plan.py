@@ -21,7 +21,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.codegen.layers import Program
+from edgekit.codegen.layers import Program, lower
 from edgekit.codegen.schedule import (
     Extent,
     Segments,
@@ -32,6 +32,7 @@ from edgekit.codegen.schedule import (
     schedule,
     with_segment,
 )
+from edgekit.graph.ir import Graph
 
 ARENA_ALIGNMENT = 16
 """Alignment of every tensor in bytes: the widest vector load of any core with kernels (128 bits)."""
@@ -82,6 +83,15 @@ class MemoryPlan:
     scratch_offsets: Mapping[int, int]
     arena_bytes: int
     alignment: int
+
+
+def plan_graph(graph: Graph, *, fuse: bool = True) -> tuple[Program, MemoryPlan]:
+    """The layers of ``graph`` and their plan: of the ways to lower it, the one with the smallest arena."""
+    ways = [lower(graph)]
+    if fuse:
+        ways.append(lower(graph, accumulate=True))
+    plans = [(program, plan_memory(program, fuse=fuse)) for program in ways]
+    return min(plans, key=lambda planned: planned[1].arena_bytes)
 
 
 def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: bool = True) -> MemoryPlan:

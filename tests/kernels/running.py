@@ -34,7 +34,10 @@ def write_kernel_table(folder: Path, functions: Sequence[str], headers: Sequence
 
 
 def driver_input(
-    cases: Mapping[str, Case], programs: Mapping[str, Program], functions: Sequence[str], pointer_bytes: int = 8
+    cases: Mapping[str, Case],
+    programs: Mapping[str, Program],
+    functions: Sequence[str],
+    pointer_bytes: int = 8,
 ) -> bytes:
     """What the driver reads: each layer of each case, on the executor's own values."""
     chunks = [
