@@ -39,7 +39,7 @@ ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
 """The files of firmware/ that run any program."""
 
 _LAYER_BYTES = 40
-_OPERAND_BYTES = 24
+_OPERAND_BYTES = 28
 _PLAN_BYTES = 24
 _ENGINE_NAME = "aot"
 _PRODUCED_BEFORE = "EK_PRODUCED_BEFORE"
@@ -285,8 +285,8 @@ def _operand(program: Program, plan: MemoryPlan, operand: Operand, segment: rang
     reach = operand.reach
     return (
         f"{{.rows = {_rows(plan.offsets[operand.storage], operand.rows.row_bytes, ring_rows)}, "
-        f".height = {operand.rows.height}, .taps = {reach.taps}, .stride = {reach.stride}, "
-        f".dilation = {reach.dilation}, .pad_top = {reach.pad_top}, "
+        f".pad_top = {reach.pad_top}, .height = {operand.rows.height}, .taps = {reach.taps}, "
+        f".stride = {reach.stride}, .dilation = {reach.dilation}, "
         f".producer = {writers[0] - segment.start if fused else _PRODUCED_BEFORE}}}"
     )
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 from edgekit.codegen.kernel_calls import KernelCall, accumulate_call, kernel_call, mean_of_sums_call
 from edgekit.codegen.rows import Reach, Rows, is_global_mean, operands, output_rows, own_rows
+from edgekit.errors import ModelError
 from edgekit.graph.ir import Graph, Op, Reshape
 
 _SUM_BYTES = 4
+_LARGEST_COUNT = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,21 @@ def lower(graph: Graph, *, accumulate: bool = False) -> Program:
             call = kernel_call(graph, op)
             rows = storages[op.output] if call is not None else reads[0].rows
             layers.append(Layer(op, reads, aliases[op.output], rows, call))
+        _check_counts(layers[-1])
     return Program(graph, tuple(layers), storages, aliases)
+
+
+def _check_counts(layer: Layer) -> None:
+    """Raises ModelError where rows, taps or strides are beyond what ek_plan.h counts."""
+    counts = [layer.rows.height]
+    for operand in layer.operands:
+        counts += [operand.rows.height, operand.reach.taps, operand.reach.stride, operand.reach.dilation]
+    if max(counts) > _LARGEST_COUNT:
+        raise ModelError(
+            f"operator {layer.op.index} of the model, {layer.op.opcode}, is too large for the ahead-of-time "
+            f"engine: it has {max(counts)} rows, taps or steps between them, {_LARGEST_COUNT} fit. Use a "
+            "smaller model."
+        )
 
 
 def _accumulated(op: Op, image: Operand, output: Rows, graph: Graph) -> tuple[int, Layer, Layer]:

@@ -164,7 +164,7 @@ static uint16_t pick_body_bytes(program *p, uint8_t type) {
         [EK_LINK_READ_OUTPUT] = 7,
         [EK_LINK_INVOKE_GENERATED] = 4,
         [EK_LINK_PROFILE] = 4,
-        [EK_LINK_RUN_TO_OP] = 2,
+        [EK_LINK_RUN_TO_OP] = 6,
         [EK_LINK_READ_HELD] = 6,
     };
     const uint8_t choice = next_byte(p);

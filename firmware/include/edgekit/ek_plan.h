@@ -32,11 +32,11 @@ typedef struct ek_rows {
  * 0..taps-1, those of them that are in 0..height-1. */
 typedef struct ek_operand {
     ek_rows rows;
+    int32_t pad_top;
     uint16_t height;
     uint16_t taps;
     uint16_t stride;
     uint16_t dilation;
-    int16_t pad_top;
     uint16_t producer; /* layers between it and the segment's first, or EK_PRODUCED_BEFORE */
 } ek_operand;
 
