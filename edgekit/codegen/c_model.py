@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from edgekit.codegen.border import (
     GET_INFO,
-    check_border,
     contract_check,
     info_bytes,
     info_definition,
@@ -53,7 +52,6 @@ def generate_model(program: Program, plan: MemoryPlan) -> dict[str, str]:
     parameters.
     """
     graph = program.graph
-    check_border(graph)
     steps = _steps(program)
     return {
         "model.h": _model_header(graph, plan),

@@ -75,8 +75,9 @@ Value: TypeAlias = Integer | ConstantArray | Struct
 class KernelCall:
     """``function(&params, rows, output, scratch)`` for each row, from ``source`` (a file of firmware/).
 
-    ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is the value of the elements of rows that stand
-    in for those outside the input; None: the kernel wants no such rows, and gets NULL.
+    ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
+    the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
+    such rows, and gets NULL.
     """
 
     function: str
@@ -235,30 +236,25 @@ def accumulate_call(graph: Graph, op: Op) -> KernelCall:
     return KernelCall("ek_accumulate_s8", "kernels/accumulate.c", "ek_accumulate", params)
 
 
-def mean_of_sums_call(graph: Graph, op: Op) -> KernelCall:
-    """Makes the outputs of ``op`` (AVERAGE_POOL_2D or MEAN) of those sums."""
+def mean_of_sums_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall:
+    """Makes the outputs of ``op`` of those sums."""
     _, height, width, channels = graph.tensors[op.inputs[0]].shape
     if isinstance(op, Mean):
-        name, params = (
-            "mean_of_sums",
-            _struct(
-                channels=_uint16(channels),
-                offset=Integer("int32_t", -op.input_zero_point * height * width),
-                multiplier=Integer("int32_t", _only(op.requantization.multiplier)),
-                shift=_int8(_only(op.requantization.shift)),
-                output_zero_point=_int8(op.output_zero_point),
-            ),
+        name = "mean_of_sums"
+        params = _struct(
+            channels=_uint16(channels),
+            offset=Integer("int32_t", -op.input_zero_point * height * width),
+            multiplier=Integer("int32_t", _only(op.requantization.multiplier)),
+            shift=_int8(_only(op.requantization.shift)),
+            output_zero_point=_int8(op.output_zero_point),
         )
     else:
-        assert isinstance(op, AveragePool2D)
-        name, params = (
-            "average_of_sums",
-            _struct(
-                channels=_uint16(channels),
-                count=Integer("int32_t", height * width),
-                activation_min=_int8(op.activation_min),
-                activation_max=_int8(op.activation_max),
-            ),
+        name = "average_of_sums"
+        params = _struct(
+            channels=_uint16(channels),
+            count=Integer("int32_t", height * width),
+            activation_min=_int8(op.activation_min),
+            activation_max=_int8(op.activation_max),
         )
     _check_ranges(op, params)
     return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", f"ek_{name}", params)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from edgekit.codegen.border import check_border
 from edgekit.codegen.kernel_calls import KernelCall, accumulate_call, kernel_call, mean_of_sums_call
 from edgekit.codegen.rows import Reach, Rows, is_global_mean, operands, output_rows, own_rows
 from edgekit.errors import ModelError
-from edgekit.graph.ir import Graph, Op, Reshape
+from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
 _SUM_BYTES = 4
 _LARGEST_COUNT = 0xFFFF
@@ -75,11 +76,13 @@ class Program:
 
 
 def lower(graph: Graph, *, accumulate: bool = False) -> Program:
-    """The layers of ``graph``, each with its kernel. Raises ModelError where an operator has none.
+    """The layers of ``graph``, each with its kernel. Raises ModelError where an operator has
+    none, or where ek_model.h cannot tell the model's inputs and outputs.
 
     ``accumulate``: a mean over a whole image becomes two layers, sums that take up a row at a time and what
     makes means of them. So the image need never exist as a whole; it is of use only where they are fused.
     """
+    check_border(graph)
     storages = {index: own_rows(graph.tensors[index]) for index in graph.inputs}
     aliases = {index: index for index in graph.inputs}
     layers: list[Layer] = []
@@ -116,7 +119,9 @@ def _check_counts(layer: Layer) -> None:
         )
 
 
-def _accumulated(op: Op, image: Operand, output: Rows, graph: Graph) -> tuple[int, Layer, Layer]:
+def _accumulated(
+    op: AveragePool2D | Mean, image: Operand, output: Rows, graph: Graph
+) -> tuple[int, Layer, Layer]:
     """The storage of the sums, and both layers. Row y of the sums is those of the image's rows up to y."""
     sums = -1 - op.index  # no tensor has a negative index
     height, rows = image.rows.height, Rows(image.rows.height, _SUM_BYTES * output.row_bytes)

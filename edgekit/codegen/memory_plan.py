@@ -101,14 +101,13 @@ def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: boo
     own.
     """
     best = _plan_segments(program, one_by_one(program), alignment)
-    assert best is not None
     improved = fuse
     while improved:
         improved = False
         for segments in list(_candidates(program, best.segments)):
-            plan = _plan_segments(program, segments, alignment, limit_bytes=best.arena_bytes)
-            if plan is not None and plan.arena_bytes < best.arena_bytes:
-                best, improved = plan, True
+            plan = _plan_segments(program, segments, alignment, better_than=best)
+            improved = improved or plan is not best
+            best = plan
     check_plan(program, best)
     return best
 
@@ -124,9 +123,9 @@ def _candidates(program: Program, segments: Segments) -> Iterator[Segments]:
 
 
 def _plan_segments(
-    program: Program, segments: Segments, alignment: int, limit_bytes: int | None = None
-) -> MemoryPlan | None:
-    """The smallest arena found with ``segments``; None where it cannot be below ``limit_bytes``."""
+    program: Program, segments: Segments, alignment: int, better_than: MemoryPlan | None = None
+) -> MemoryPlan:
+    """The smallest arena found with ``segments``, or ``better_than`` where that is as small."""
     steps = schedule(program, segments)
     extent = extents(program, steps)
     rings = _ring_rows(program, segments, extent)
@@ -142,9 +141,11 @@ def _plan_segments(
     ]
     scratch = [index for index, layer in enumerate(program.layers) if layer.scratch_bytes]
     buffers += [_scratch_buffer(program.layers[index].scratch_bytes, index, steps) for index in scratch]
-    if limit_bytes is not None and int(_live_bytes(buffers).max(initial=0)) >= limit_bytes:
-        return None
+    if better_than is not None and _live_bytes(buffers).max(initial=0) >= better_than.arena_bytes:
+        return better_than
     offsets = pack(buffers, alignment)
+    if better_than is not None and _arena_bytes(buffers, offsets) >= better_than.arena_bytes:
+        return better_than
     return MemoryPlan(
         segments=segments,
         offsets=dict(zip(storages, offsets, strict=False)),
@@ -394,7 +395,7 @@ def _rearrange(problem: _Problem, best: list[int], rounds: int) -> list[int]:
     """Placements in other orders: again and again a buffer that reaches the arena's top goes first, or at
     least before others ("squeaky wheel"). Ends at the lower bound or after ``rounds``.
     """
-    random = Random(0)  # noqa: S311: a search, the same every time
+    random = Random(0)  # noqa: S311 (a search, the same every time)
     sizes = [buffer.size_bytes for buffer in problem.buffers]
     best_bytes, lower_bound_bytes = problem.arena_bytes(best), problem.lower_bound_bytes()
     # The order in which placing from the bottom up gives these offsets or lower ones.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 from math import prod
+from typing import TypeGuard
 
 from edgekit.errors import ModelError
 from edgekit.graph.ir import (
@@ -138,7 +139,7 @@ def output_rows(op: Op, graph: Graph) -> Rows:
     return own_rows(tensor)
 
 
-def is_global_mean(op: Op, graph: Graph) -> bool:
+def is_global_mean(op: Op, graph: Graph) -> TypeGuard[AveragePool2D | Mean]:
     """Whether ``op`` makes one mean of each channel of an image of several rows."""
     if isinstance(op, AveragePool2D):
         _, height, width, _ = graph.tensors[op.inputs[0]].shape

@@ -18,9 +18,8 @@ void ek_add_s8(const void *params, const int8_t *const *rows, int8_t *output, vo
     for (uint32_t i = 0; i < add->size; i++) {
         const int32_t a = rescaled(&add->operands[0], add->left_shift, input_0[i]);
         const int32_t b = rescaled(&add->operands[1], add->left_shift, input_1[i]);
-        const int32_t sum =
-            ek_requantize(ek_wrapping_add(a, b), add->output_multiplier, add->output_shift);
-        output[i] = ek_clamp(ek_wrapping_add(sum, add->output_zero_point), add->activation_min,
-                             add->activation_max);
+        const int32_t sum = ek_requantize(ek_wrapping_add(a, b), add->output_multiplier, add->output_shift);
+        output[i] =
+            ek_clamp(ek_wrapping_add(sum, add->output_zero_point), add->activation_min, add->activation_max);
     }
 }

@@ -102,4 +102,3 @@ void ek_softmax_s8(const void *params, const int8_t *const *rows, int8_t *output
         output[i] = ek_clamp(probability + INT8_MIN, INT8_MIN, INT8_MAX);
     }
 }
-

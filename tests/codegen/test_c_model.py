@@ -16,7 +16,16 @@ from codegen.models import renamed, tiny_model, two_branches
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol
 from graph import tflite_builder as build
-from kernels.compiling import CORTEX_M4, INCLUDE, KERNELS, WARNINGS, cortex_m4_compiler, host_compiler, run
+from kernels.compiling import (
+    CORTEX_M4,
+    ENGINE,
+    INCLUDE,
+    KERNELS,
+    WARNINGS,
+    cortex_m4_compiler,
+    host_compiler,
+    run,
+)
 
 from edgekit.codegen.border import CONTRACT_VERSION
 from edgekit.codegen.c_model import PLAN_VERSION, constant_bytes, generate_model, program_sources

@@ -201,6 +201,9 @@ static void make_request(program *p, uint8_t *packet, uint16_t *packet_bytes, ui
     if (type == EK_LINK_WRITE_INPUT && how % 4 != 0 && *body_bytes >= 5) {
         aim_write(body);
     }
+    if (type == EK_LINK_RUN_TO_OP && how % 4 != 0 && *body_bytes >= 6) {
+        ek_put_u32(body + 2, body[2]); /* a byte that the output may have */
+    }
     const uint16_t next = (uint16_t)(link_state.number + 1);
     const uint16_t number = how < 230 ? next : (uint16_t)(next + how - 240);
     *packet_bytes = ek_frame_seal(packet, type, number, *body_bytes);

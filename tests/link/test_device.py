@@ -569,7 +569,7 @@ def test_an_operator_that_is_not_there_is_refused_before_anything_is_sent(op_ind
 @pytest.mark.parametrize("holds", [(1, 3), (0, 0), (0, 5), (0xFFFFFFFF, 1)])
 def test_rows_that_do_not_follow_each_other_are_refused(holds: tuple[int, int]):
     with pytest.raises(
-        DeviceError, match="the liar holds bytes .* of operator 3, which was run to byte 0 of 4"
+        DeviceError, match=r"the liar holds bytes .* of operator 3, which was run to byte 0 of 4"
     ):
         lying_device(holds=holds).op_output(3, SEED)
 

@@ -149,7 +149,8 @@ typedef struct ek_add {
  * operands at the common scale. */
 void ek_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* Input and output of a pooling have the same channels, scale and zero point. Every window meets the input. */
+/* Input and output of a pooling have the same channels, scale and zero point. Every window meets the input.
+ */
 typedef struct ek_pool_2d {
     ek_row_shape input;
     ek_row_shape output;
