@@ -17,6 +17,7 @@ from edgekit.records import Record, read_toml
 from edgekit.resources import boards_folder
 
 EngineName = Literal["aot", "tflm", "litert"]
+KernelsName = Literal["reference", "fast"]
 FrameworkName = Literal["baremetal", "linux", "esp_idf", "arduino", "pico_sdk", "zephyr", "python"]
 CompilerName = Literal["zig", "gcc"]
 SdkName = Literal["esp-idf", "arduino-cli", "arduino-builder", "pico-sdk", "west"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from edgekit.boards import EngineName, ToolchainName
+from edgekit.boards import EngineName, KernelsName, ToolchainName
 from edgekit.errors import UsageError
 from edgekit.models.families import Depth, Family
 from edgekit.records import Record, read_toml
@@ -18,6 +18,8 @@ from edgekit.training import TrainingSettings
 from edgekit.workspace import Workspace
 
 BUILT_IN_DATA = "shapes"
+DETECT_PORT = "auto"
+"""``device.port`` where the port is to be found by the USB ids of the board's profile."""
 
 # The limits hold for edgekit.toml and for the command line alike.
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -26,6 +28,7 @@ _ImageSize = Annotated[int, msgspec.Meta(ge=8, le=512)]
 _Alpha = Annotated[float, msgspec.Meta(ge=0.05, le=2.0)]
 _Blocks = Annotated[int, msgspec.Meta(ge=1, le=13)]
 _Fraction = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+_ArenaBytes = Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
 
@@ -65,30 +68,39 @@ class QuantizationSettings(Record, frozen=True):
 
 
 class BuildSettings(Record, frozen=True):
-    """``engine`` and ``toolchain`` default to the board's own choice."""
+    """``engine`` and ``toolchain`` default to the board's own choice; ``kernels`` are the litert engine's,
+    "reference" unless chosen. The tflm engine's ``arena`` is bytes, or "auto" for what the last verified
+    device reported; its ``tflm_root`` is the folder of a TFLite Micro, for boards without an SDK.
+    """
 
     board: str = "virt-cortex-m4"
     engine: EngineName | None = None
+    kernels: KernelsName | None = None
     toolchain: ToolchainName | None = None
     optimize: Optimize = DEFAULT_OPTIMIZE
+    arena: _ArenaBytes | Literal["auto"] | None = None
+    tflm_root: str | None = None
 
 
 class VerifySettings(Record, frozen=True):
     """How many vectors of each kind; ``pictures`` is a limit (0: none).
 
-    ``layer_check_inputs`` of them are also compared layer by layer.
+    ``layer_check_inputs`` of them are also compared layer by layer. The last two are what fast kernels of
+    the engine litert must keep (:class:`edgekit.verification.judgement.Tolerance`).
     """
 
     pictures: _Count = 200
     noise: _Count = 64
     structured: bool = True
     layer_check_inputs: _Count = 4
+    max_mean_difference: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 4.0
+    min_top1_agreement: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.9
 
 
 class DeviceSettings(Record, frozen=True):
-    """Where a real board is: ``port`` is a pyserial URL, ``target`` an ssh login such as pi@host.
+    """Where a real board is: ``port`` is a pyserial URL or "auto", ``target`` an ssh login such as pi@host.
 
-    With neither, an emulated board is emulated.
+    With neither, an emulated board is emulated, and the port of any other is found by its USB ids.
     """
 
     port: str | None = None

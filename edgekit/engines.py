@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
-from edgekit.boards import Board, EngineName
+from collections.abc import Sequence
+
+from edgekit.boards import Board, EngineName, KernelsName
+from edgekit.codegen.border import info_bytes
+from edgekit.codegen.bundle import generate_bundle
 from edgekit.codegen.c_model import constant_bytes, generate_model, program_sources
 from edgekit.codegen.memory_plan import plan_graph
+from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
+from edgekit.codegen.tflm_arena import (
+    ArenaEstimate,
+    KernelLibrary,
+    estimate_arena,
+    least_bytes,
+    prepare_bytes,
+    tightened_bytes,
+)
 from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
+from edgekit.graph.tflite import stored_tensor_count
+from edgekit.toolchains.cores import CORES
+
+DEFAULT_KERNELS: KernelsName = "reference"
+"""Of the litert engine: those that can be proved."""
 
 
-def engine_files(engine: EngineName, graph: Graph, model: bytes, board: Board) -> EngineFiles:
-    """The files of ``engine`` for ``graph``, which was read from the .tflite ``model``, on ``board``."""
+def engine_files(
+    engine: EngineName,
+    graph: Graph,
+    model: bytes,
+    board: Board,
+    *,
+    kernels: KernelsName | None = None,
+    class_names: Sequence[str] = (),
+    arena_bytes: int | None = None,
+) -> EngineFiles:
+    """The files of ``engine`` for ``graph``, which was read from the .tflite ``model``, on ``board``.
+
+    ``kernels`` are those of the litert engine (None: :data:`DEFAULT_KERNELS`); the other engines have no
+    choice. ``class_names`` may be empty. ``arena_bytes`` is the arena of the tflm engine (None: an
+    estimate that suffices). Raises UsageError.
+    """
+    if kernels is not None and engine != "litert":
+        raise UsageError(
+            f"kernels are chosen for the engine litert only, not for {engine}: leave --kernels out."
+        )
+    if engine == "litert":
+        generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
+        return EngineFiles(generated, sources=(), arena_bytes=0, constant_bytes=len(model))
     if engine == "aot":
         return _aot(graph)
+    if engine == "tflm":
+        return _tflm(graph, model, board, arena_bytes)
     raise UsageError(f"the engine '{engine}' cannot run on {board.name}. Choose another with --engine.")
 
 
@@ -25,3 +66,44 @@ def _aot(graph: Graph) -> EngineFiles:
         arena_bytes=plan.arena_bytes,
         constant_bytes=constant_bytes(program),
     )
+
+
+def tflm_arena(graph: Graph, model: bytes, board: Board) -> ArenaEstimate:
+    """What TFLite Micro's arena for ``graph``, read from the .tflite ``model``, must hold on ``board``."""
+    return estimate_arena(graph, stored_tensor_count(model), _tflm_kernels(board))
+
+
+def tightened_arena(used_bytes: int, graph: Graph, model: bytes, board: Board) -> int:
+    """The arena that suffices a ``board`` whose tflm engine reported ``used_bytes`` for ``graph``."""
+    return tightened_bytes(
+        used_bytes, tflm_arena(graph, model, board), prepare_bytes(graph, _tflm_kernels(board))
+    )
+
+
+def _tflm(graph: Graph, model: bytes, board: Board, arena_bytes: int | None) -> EngineFiles:
+    estimate = tflm_arena(graph, model, board)
+    if arena_bytes is None:
+        arena_bytes = estimate.total_bytes
+    elif arena_bytes < least_bytes(estimate):
+        raise UsageError(
+            f"an arena of {arena_bytes:,} bytes is too small for {graph.name}: its activations alone take "
+            f"{least_bytes(estimate):,}. Leave --arena out for an arena of {estimate.total_bytes:,} bytes."
+        )
+    return EngineFiles(
+        generated=generate_tflm(graph, model, arena_bytes, prepare_bytes(graph, _tflm_kernels(board))),
+        sources=TFLM_SOURCES,
+        arena_bytes=arena_bytes,
+        constant_bytes=len(model) + info_bytes(graph, ENGINE_NAME),
+    )
+
+
+def _tflm_kernels(board: Board) -> KernelLibrary:
+    """The kernels that ask for the most arena among those that a TFLite Micro for ``board`` may have."""
+    core = board.mcu.core
+    if core == "xtensa-lx7":
+        return "esp_nn_s3"
+    if board.engines["tflm"].framework == "esp_idf":
+        return "esp_nn"
+    if not core.startswith("cortex-m"):
+        return "reference"
+    return "cmsis_nn_mve" if "mve" in CORES[core].features else "cmsis_nn"

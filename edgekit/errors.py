@@ -14,6 +14,7 @@ code meaning
 4    a toolchain is missing or a compiler failed
 5    the project was generated but not compiled, because its SDK is not installed
 6    the model does not fit the board
+7    ``verify`` ran; the device differs from the golden as its engine may, and was accepted
 70   a defect of edgekit itself: the traceback says where
 130  interrupted
 ==== =======================================================================
@@ -26,6 +27,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 EXIT_DIFFERS = 1
+EXIT_TOLERATED = 7
 EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
 
@@ -96,6 +98,10 @@ class DeviceError(EdgekitError):
     """The device, its emulator or the link to it failed."""
 
     exit_code = 3
+
+
+class PortUnavailableError(DeviceError):
+    """A port is missing, busy, not permitted, or was lost: perhaps only while a board restarts."""
 
 
 class NoAnswerError(DeviceError):

@@ -30,12 +30,16 @@ class Recipe:
 
     ``linker_script`` is None for a program of an operating system; otherwise the image is
     freestanding and starts at the script's entry. ``defines`` are ``NAME`` or ``NAME=VALUE``.
+    ``uf2_family`` is the id of the chip whose boot ROM takes the image as a UF2 file, None elsewhere.
+    ``needs_tflm`` says that C++ sources are compiled with, and linked to, a TFLite Micro that the user names.
     """
 
     sources: tuple[str, ...]
     include_folders: tuple[str, ...]
     defines: tuple[str, ...] = ()
     linker_script: str | None = None
+    uf2_family: int | None = None
+    needs_tflm: bool = False
 
 
 @dataclass(frozen=True)

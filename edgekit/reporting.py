@@ -13,11 +13,23 @@ from rich.table import Table
 from rich.text import Text
 
 from edgekit.text import printable
-from edgekit.verification.verdict import Comparator, Difference, ElementDifference, LayerDifference, Verdict
+from edgekit.verification.verdict import (
+    Comparator,
+    Difference,
+    ElementDifference,
+    Judgement,
+    LayerDifference,
+    Verdict,
+)
 
 Advance = Callable[[int, int], None]
 
 _PIPE_WIDTH = 10_000
+_OUTCOME_WORDS = {
+    "exact": "bit-exact",
+    "tolerated": "accepted, though not bit-exact",
+    "differs": "NOT bit-exact",
+}
 
 
 class _Console(Console):
@@ -86,7 +98,7 @@ class Reporter:
 
     def verdict(self, verdict: Verdict) -> None:
         """The verdict in sentences, the most important first."""
-        colour = "green" if verdict.exact else "red"
+        colour = {"exact": "green", "tolerated": "yellow", "differs": "red"}[verdict.outcome]
         for position, line in enumerate(describe_verdict(verdict)):
             self._print(line, f"bold {colour}" if position == 0 else "")
         for warning in verdict.warnings:
@@ -99,12 +111,14 @@ class Reporter:
 def describe_verdict(verdict: Verdict) -> list[str]:
     """The verdict as sentences."""
     agreeing = verdict.inputs - verdict.differing_inputs
-    word = "bit-exact" if verdict.exact else "NOT bit-exact"
+    word = _OUTCOME_WORDS[verdict.outcome]
     lines = [
         f"{word}: {verdict.board} ({verdict.engine}, {verdict.where}) equals {verdict.golden.name} "
         f"{verdict.golden.version} on {agreeing} of {verdict.inputs} inputs, "
         f"{verdict.distinct_outputs} distinct outputs"
     ]
+    if verdict.judgement is not None:
+        lines += _describe_judgement(verdict.judgement)
     if verdict.first_difference is not None:
         lines += _describe_difference(verdict.first_difference)
     elif verdict.layer_check is not None and verdict.layer_check.first_difference is not None:
@@ -125,12 +139,22 @@ def describe_verdict(verdict: Verdict) -> list[str]:
         latency = verdict.latency
         time = "" if latency.milliseconds is None else f" ({latency.milliseconds:,.2f} ms)"
         lines.append(f"latency: {latency.median:,} {latency.unit} an inference{time}")
-    memory = f"memory: arena {verdict.arena_used_bytes:,} bytes"
-    if verdict.stack_used_bytes:
-        memory += f", stack {verdict.stack_used_bytes:,} bytes"
-    lines.append(memory)
+    memory = {"arena": verdict.arena_used_bytes, "stack": verdict.stack_used_bytes}
+    told = [f"{what} {size_bytes:,} bytes" for what, size_bytes in memory.items() if size_bytes]
+    if told:
+        lines.append(f"memory: {', '.join(told)}")
     lines += [_describe_comparator(comparator) for comparator in verdict.comparators if comparator.version]
     return lines
+
+
+def _describe_judgement(judgement: Judgement) -> list[str]:
+    found = judgement.agreement
+    return [
+        judgement.sentence,
+        f"agreement: {found.differing_share:.2%} of the bytes differ, by {found.mean_difference:.3f} on "
+        f"average over all bytes and by {found.max_difference} at most; the largest output is the same on "
+        f"{found.top1_agreement:.1%} of the inputs",
+    ]
 
 
 def _describe_comparator(comparator: Comparator) -> str:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program that exercises a Cortex-M port: one-letter commands, binary answers. Numbers are 32-bit
+ * A program that exercises a port without an operating system: one-letter commands, binary answers. Numbers are 32-bit
  * little-endian unless said otherwise.
  */
 #include "edgekit/ek_port.h"
@@ -40,7 +40,11 @@ static void echo(uint32_t count) {
 
 /* Two instructions an iteration. */
 static void spin(uint32_t iterations) {
+#if defined(__riscv)
+    __asm__ volatile("1: addi %0, %0, -1\n bnez %0, 1b" : "+r"(iterations));
+#else
     __asm__ volatile(".syntax unified\n 1: subs %0, %0, #1\n bne 1b" : "+l"(iterations) : : "cc");
+#endif
 }
 
 static void time_loop(uint32_t iterations) {
@@ -95,6 +99,9 @@ static int run(int command) {
         sink = use_stack(read_number());
         write_number(ek_port_stack_used_bytes());
         break;
+    case 'A': /* a word from an address, which need not be a multiple of 4 */
+        write_number(*(volatile uint32_t *)(uintptr_t)read_number());
+        break;
     case 'W': /* write a byte to an address */
         *(volatile uint8_t *)(uintptr_t)read_number() = 1;
         break;
@@ -102,7 +109,11 @@ static int run(int command) {
         ((void (*)(void))(uintptr_t)read_number())();
         break;
     case 'U':
+#if defined(__riscv)
+        __asm__ volatile("unimp");
+#else
         __asm__ volatile("udf #1");
+#endif
         break;
     case 'H':
         for (;;) {

@@ -9,7 +9,6 @@ import click
 
 from edgekit.cli.job import open_job
 from edgekit.cli.options import board_option, force_option
-from edgekit.errors import EXIT_DIFFERS
 
 
 @click.command()
@@ -35,4 +34,4 @@ def demo(workspace: Path, force: bool, **options: Any) -> int:
     job.reporter.say(f"model:    {job.workspace.model_folder / 'model.tflite'}")
     job.reporter.say(f"project:  {folder / 'project'}")
     job.reporter.say(f"verdict:  {folder / VERDICT}")
-    return 0 if verdict.exact else EXIT_DIFFERS
+    return verdict.exit_code

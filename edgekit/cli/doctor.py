@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from itertools import groupby
 
 import click
 
@@ -15,35 +17,64 @@ from edgekit.cli.options import json_option
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a stage may need: whether it is here, and what to do where it is not."""
+    """One thing that a stage may need: whether it is here, and what to do where it is not.
 
+    ``group`` is what it belongs to: a part of edgekit's work, or the framework of a board's projects as
+    board profiles name it.
+    """
+
+    group: str
     name: str
     needed_for: str
     found: str | None
     advice: str
 
 
-# (distribution, what it is for, how to get it)
+# (group, distribution, what it is for, how to get it)
 _PACKAGES = (
-    ("tensorflow", "train, quantize", 'pip install "edgekit[train]"'),
+    ("training", "tensorflow", "train, quantize", 'pip install "edgekit[train]"'),
     (
+        "golden",
         "tflite_micro",
-        "golden (the arbiter)",
+        "verify: the arbiter",
         "wheels exist for Linux on x86-64; elsewhere the NumPy executor judges",
     ),
-    ("ai-edge-litert", "reading models, comparator", 'pip install "edgekit"'),
-    ("tflite-runtime", "comparator", "optional; needs numpy below 2, so an environment of its own"),
-    ("ziglang", "build for every board", 'pip install "edgekit[zig]"'),
-    ("unicorn", "emulated boards virt-*", 'pip install "edgekit[emulator]"'),
+    ("golden", "ai-edge-litert", "reading models, comparator", 'pip install "edgekit"'),
+    (
+        "golden",
+        "tflite-runtime",
+        "comparator",
+        "optional; needs numpy below 2, so an environment of its own",
+    ),
+    ("baremetal, linux", "ziglang", "build, without an SDK", 'pip install "edgekit[zig]"'),
+    ("emulators", "unicorn", "emulated boards virt-*", 'pip install "edgekit[emulator]"'),
+    ("flashing", "esptool", "flash to Espressif's boards", 'pip install "edgekit[esp]"'),
+    ("flashing", "pyocd", "flash through a debug probe", 'pip install "edgekit[probe]"'),
 )
 
-# (program, what it is for, how to get it)
+# (group, program, what it is for, how to get it)
 _PROGRAMS = (
-    ("arm-none-eabi-gcc", "build with --toolchain gcc", "Debian, Ubuntu: apt install gcc-arm-none-eabi"),
-    ("qemu-system-arm", "emulated boards mps2-*", "Debian, Ubuntu: apt install qemu-system-arm"),
-    ("qemu-aarch64", "emulated rpi4", "Debian, Ubuntu: apt install qemu-user"),
-    ("ssh", "flash to rpi4", "Debian, Ubuntu: apt install openssh-client"),
-    ("scp", "flash to rpi4", "Debian, Ubuntu: apt install openssh-client"),
+    (
+        "baremetal, linux",
+        "arm-none-eabi-gcc",
+        "build with --toolchain gcc",
+        "Debian, Ubuntu: apt install gcc-arm-none-eabi",
+    ),
+    (
+        "emulators",
+        "qemu-system-arm",
+        "emulated boards mps2-*, mps3-*, stm32f405",
+        "Debian, Ubuntu: apt install qemu-system-arm",
+    ),
+    (
+        "emulators",
+        "qemu-system-riscv32",
+        "emulated board qemu-rv32",
+        "Debian, Ubuntu: apt install qemu-system-misc",
+    ),
+    ("emulators", "qemu-aarch64", "emulated Raspberry Pi", "Debian, Ubuntu: apt install qemu-user"),
+    ("flashing", "ssh", "flash to a Raspberry Pi", "Debian, Ubuntu: apt install openssh-client"),
+    ("flashing", "scp", "flash to a Raspberry Pi", "Debian, Ubuntu: apt install openssh-client"),
 )
 
 
@@ -53,40 +84,67 @@ def doctor(json_output: bool) -> None:
     """Say what is installed, what is missing, and how to get it."""
     from edgekit.reporting import Reporter
 
-    checks = [
-        _python(),
-        *(_package(*row) for row in _PACKAGES),
-        *(_program(*row) for row in _PROGRAMS),
-        _ports(),
-    ]
+    checks = _checks()
     if json_output:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
         return
-    rows = [
-        (check.name, check.needed_for, check.found or "missing", "" if check.found else check.advice)
-        for check in checks
+    rows = []
+    for group, members in groupby(checks, lambda check: check.group):
+        for position, check in enumerate(members):
+            label = "" if position else group
+            advice = "" if check.found else check.advice
+            rows.append((label, check.name, check.needed_for, check.found or "missing", advice))
+    Reporter().table(("for", "what", "needed for", "found", "how to get it"), rows)
+
+
+def _checks() -> list[Check]:
+    """Every check, those of a group together, the groups in the order of the work."""
+    checks = [
+        Check("everything", "python", "everything", sys.version.split()[0], ""),
+        *(Check(group, name, use, _version(name), advice) for group, name, use, advice in _PACKAGES),
+        *(Check(group, name, use, shutil.which(name), advice) for group, name, use, advice in _PROGRAMS),
+        *_sdks(),
+        Check("flashing", "serial ports", "real boards", _ports(), "connect a board"),
     ]
-    Reporter().table(("what", "needed for", "found", "how to get it"), rows)
+    order = {group: position for position, group in enumerate(dict.fromkeys(c.group for c in checks))}
+    order["flashing"] = len(order)  # It comes after every way to build.
+    return sorted(checks, key=_position(order))
 
 
-def _python() -> Check:
-    return Check("python", "everything", sys.version.split()[0], "")
+def _position(order: dict[str, int]) -> Callable[[Check], int]:
+    return lambda check: order[check.group]
 
 
-def _package(distribution: str, needed_for: str, advice: str) -> Check:
+def _version(distribution: str) -> str | None:
     try:
-        found: str | None = metadata.version(distribution)
+        return metadata.version(distribution)
     except metadata.PackageNotFoundError:
+        return None
+
+
+def _sdks() -> list[Check]:
+    """A check for each SDK, with the boards whose projects it compiles."""
+    from edgekit.boards import board_names, load_board
+    from edgekit.toolchains.sdk import SDKS, find_sdk
+
+    boards = [load_board(name) for name in board_names()]
+    checks = []
+    for sdk in SDKS.values():
+        served = [
+            board.name
+            for board in boards
+            if any(sdk.name in engine.toolchains for engine in board.engines.values())
+        ]
+        installation = find_sdk(sdk.name)
         found = None
-    return Check(distribution, needed_for, found, advice)
+        if installation is not None:
+            found = f"{installation.version} {installation.root or installation.command[0]}".strip()
+        use = f"build for {', '.join(served)}" if served else "build for boards of your own"
+        checks.append(Check(sdk.framework, sdk.name, use, found, sdk.how_to_get))
+    return checks
 
 
-def _program(program: str, needed_for: str, advice: str) -> Check:
-    return Check(program, needed_for, shutil.which(program), advice)
-
-
-def _ports() -> Check:
+def _ports() -> str | None:
     from serial.tools import list_ports
 
-    ports = ", ".join(sorted(port.device for port in list_ports.comports()))
-    return Check("serial ports", "flash, verify on real boards", ports or None, "connect a board")
+    return ", ".join(sorted(port.device for port in list_ports.comports())) or None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 from edgekit.cli.options import SETTING_OF_OPTION
 
 # Options that name a file or folder: relative to where the command is typed, not to the workspace.
-_PATH_OPTIONS = {"model_file": "model.file", "data_source": "data.source"}
+_PATH_OPTIONS = {"model_file": "model.file", "data_source": "data.source", "tflm_root": "build.tflm_root"}
 
 
 def open_job(

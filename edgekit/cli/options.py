@@ -12,6 +12,23 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class ArenaType(click.ParamType[int | str]):
+    """Bytes, or "auto"."""
+
+    name = "BYTES|auto"
+
+    def convert(
+        self, value: int | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """``value`` as a number, or as it is where it is "auto"; anything else is a usage error."""
+        if value == "auto" or isinstance(value, int):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number of bytes nor 'auto'.", param, ctx)
+
+
 def workspace_option(command: Command) -> Command:
     """Which workspace."""
     return click.option(
@@ -85,9 +102,24 @@ def build_options(command: Command) -> Command:
     """How the firmware is made."""
     return _stack(
         command,
-        click.option("--engine", type=click.Choice(["aot", "tflm"])),
+        click.option("--engine", type=click.Choice(["aot", "tflm", "litert"])),
+        click.option(
+            "--kernels", type=click.Choice(["reference", "fast"]), help="Kernels of the engine litert."
+        ),
         click.option("--toolchain", type=click.Choice(["zig", "gcc"])),
         click.option("--optimize", type=click.Choice(["size", "speed"])),
+        click.option(
+            "--arena",
+            type=ArenaType(),
+            help="Arena of the engine tflm in bytes, or auto: what the last verified device used.",
+        ),
+        click.option(
+            "--tflm-root",
+            envvar="EDGEKIT_TFLM_ROOT",
+            metavar="FOLDER",
+            help="A TFLite Micro for the engine tflm on boards without an SDK: headers and "
+            "libtensorflow-microlite.a. Default: EDGEKIT_TFLM_ROOT.",
+        ),
     )
 
 
@@ -96,7 +128,10 @@ def device_options(command: Command) -> Command:
     return _stack(
         command,
         click.option(
-            "-p", "--port", metavar="URL", help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port."
+            "-p",
+            "--port",
+            metavar="URL",
+            help="Serial port: /dev/ttyUSB0, COM7:921600, socket://host:port, or auto (by its USB ids).",
         ),
         click.option("--target", metavar="USER@HOST", help="A Linux board behind ssh."),
     )
@@ -149,8 +184,11 @@ SETTING_OF_OPTION = {
     "calibration_images": "quantization.calibration_images",
     "board": "build.board",
     "engine": "build.engine",
+    "kernels": "build.kernels",
     "toolchain": "build.toolchain",
     "optimize": "build.optimize",
+    "arena": "build.arena",
+    "tflm_root": "build.tflm_root",
     "port": "device.port",
     "target": "device.target",
     "pictures": "verify.pictures",

@@ -10,7 +10,6 @@ import click
 
 from edgekit.cli.job import open_job
 from edgekit.cli.options import firmware_options, force_option, json_option, proof_options
-from edgekit.errors import EXIT_DIFFERS
 
 
 @click.command()
@@ -26,4 +25,4 @@ def run(workspace: Path, force: bool, json_output: bool, **options: Any) -> int:
     verdict = run_verify(job)
     if json_output:
         click.echo(json.dumps(verdict.to_json(), indent=2))
-    return 0 if verdict.exact else EXIT_DIFFERS
+    return verdict.exit_code

@@ -10,7 +10,6 @@ import click
 
 from edgekit.cli.job import open_job
 from edgekit.cli.options import firmware_options, json_option, proof_options
-from edgekit.errors import EXIT_DIFFERS
 
 
 @click.command()
@@ -25,4 +24,4 @@ def verify(workspace: Path, json_output: bool, **options: Any) -> int:
     verdict = run_verify(job)
     if json_output:
         click.echo(json.dumps(verdict.to_json(), indent=2))
-    return 0 if verdict.exact else EXIT_DIFFERS
+    return verdict.exit_code

@@ -6,7 +6,8 @@
    (L = 0.299 R + 0.587 G + 0.114 B).
 4. Crop the largest centred square (an odd remainder leaves one more pixel on the right or below).
 5. Resize to the model's side with Pillow's bilinear filter (a triangle as wide as the reduction, so
-   shrinking averages and does not alias).
+   shrinking averages and does not alias). Its arithmetic is integer; ``firmware/application/`` does the
+   same to the frames of a camera, byte for byte.
 
 The result is uint8 HWC. A network trained here sees (pixel - 128) / 128; its int8 input is then
 pixel - 128, the same byte with its top bit flipped, and the device needs no arithmetic at all.
@@ -15,6 +16,7 @@ pixel - 128, the same byte with its top bit flipped, and the device needs no ari
 from __future__ import annotations
 
 import io
+import math
 import struct
 from pathlib import Path
 
@@ -74,7 +76,7 @@ def decode_picture(encoded: bytes, image_size: int, channels: int, name: str) ->
             if pixels > MAX_PIXELS:
                 raise DataError(f"{name} has {pixels:,} pixels; pictures may have up to {MAX_PIXELS:,}.")
             upright = ImageOps.exif_transpose(image)
-            prepared = _resize(_convert(upright, channels), image_size)
+            prepared = crop_and_resize(_convert(upright, channels), image_size)
     except _DECODE_ERRORS as error:
         raise DataError(f"{name} is not a readable picture: {_reason(error)}.") from error
     array = np.asarray(prepared, dtype=np.uint8)
@@ -99,7 +101,8 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _resize(image: Image.Image, image_size: int) -> Image.Image:
+def crop_and_resize(image: Image.Image, image_size: int) -> Image.Image:
+    """Steps 4 and 5 of the contract, on an image of mode L or RGB."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))
@@ -121,16 +124,12 @@ def quantize_pixels(
 
     Where the quantization covers the 256 pixel values one to one (scale 1/128 with zero point 0, 1/255
     with -128, 1.0 with -128), q = pixel - 128 exactly. For any other quantization ``real_range`` must
-    say which real values pixel 0 and pixel 255 stand for; then q = round(real / scale) + zero_point,
-    halves to even, clamped to int8.
+    say which real values pixel 0 and pixel 255 stand for; then :func:`pixel_table` has q.
 
     Raises ModelError where the quantization is another one and ``real_range`` is not given.
     """
     if real_range is not None:
-        low, high = real_range
-        values = np.arange(256, dtype=np.float64) * ((high - low) / 255.0) + low
-        table = np.clip(np.rint(values / scale) + zero_point, -128, 127).astype(np.int8)
-        return np.asarray(table[pixels], dtype=np.int8)
+        return np.asarray(pixel_table(scale, zero_point, real_range)[pixels], dtype=np.int8)
     if not covers_pixels(scale, zero_point):
         raise ModelError(
             f"the model's input quantization (scale {scale:.9g}, zero point {zero_point}) does not map the "
@@ -139,6 +138,19 @@ def quantize_pixels(
         )
     flipped: Uint8Array = pixels ^ np.uint8(0x80)
     return flipped.view(np.int8)
+
+
+def pixel_table(scale: float, zero_point: int, real_range: tuple[float, float]) -> Int8Array:
+    """int8 of each pixel value (256,), where pixel 0 and pixel 255 stand for the two of ``real_range``.
+
+    Both are quantized to 16 fractional bits; what lies between is on the line through them, halves round
+    up, clamped to int8. ``ek_pixel_table`` computes the same on a device.
+    """
+    black, white = (math.floor((real / scale + zero_point) * 65536 + 0.5) for real in real_range)
+    pixels = np.arange(256, dtype=np.int64)
+    numerator = black * (255 - pixels) + white * pixels + (255 << 15)
+    table: Int8Array = np.clip(numerator // (255 << 16), -128, 127).astype(np.int8)
+    return table
 
 
 def covers_pixels(scale: float, zero_point: int) -> bool:

@@ -70,6 +70,11 @@ class Timeouts:
     longest_wait_s: float = 8.0
 
 
+PROGRAM_TIMEOUTS = Timeouts(start_s=60.0)
+"""For a program of an operating system: Python on a small Raspberry Pi imports for 10 s and more before it
+listens. A program that cannot start ends, which is noticed at once."""
+
+
 @dataclass(frozen=True)
 class LinkStatistics:
     """What it took to get the answers. A healthy link has no retries and no damaged frames."""

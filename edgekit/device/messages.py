@@ -374,6 +374,17 @@ class DeviceInfo:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
 
+    @property
+    def engine_name(self) -> str:
+        """The first word of ``engine``: what ``--engine`` calls it."""
+        return self.engine.partition(" ")[0]
+
+    @property
+    def kernels(self) -> str | None:
+        """The kernels that an engine with a choice of them runs: its second word; None for the others."""
+        words = self.engine.split()
+        return words[1] if self.engine_name == "litert" and len(words) > 1 else None
+
     def seconds(self, ticks: int) -> float | None:
         """``ticks`` as time, or None where the device's counter does not tell time."""
         if self.tick_unit is TickUnit.NANOSECONDS:

@@ -12,11 +12,14 @@ import errno
 import re
 import socket
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edgekit.device.transport import Transport
-from edgekit.errors import DeviceError, UsageError
+from edgekit.errors import DeviceError, PortUnavailableError, UsageError
+from edgekit.text import printable_name
 
 if TYPE_CHECKING:
     import serial
@@ -59,9 +62,67 @@ def split_baud(url: str, default_baud: int) -> tuple[str, int]:
 
 def port_names() -> list[str]:
     """The serial ports of this computer, as the operating system lists them."""
+    return [port.name for port in serial_ports()]
+
+
+@dataclass(frozen=True)
+class SerialPort:
+    """A serial port of this computer. ``usb_id`` is "vid:pid" in small hexadecimal, None for no USB port."""
+
+    name: str
+    usb_id: str | None
+    description: str
+
+    def __str__(self) -> str:
+        """What a person needs to tell it from others."""
+        facts = [fact for fact in (self.description, self.usb_id) if fact]
+        return f"{self.name} ({', '.join(facts)})" if facts else self.name
+
+
+def serial_ports() -> list[SerialPort]:
+    """The serial ports of this computer, sorted by name, with what their USB devices say of themselves."""
     from serial.tools import list_ports
 
-    return sorted(port.device for port in list_ports.comports())
+    ports = []
+    for port in sorted(list_ports.comports(), key=lambda port: str(port.device)):
+        usb_id = None if port.vid is None else f"{port.vid:04x}:{port.pid:04x}"
+        words = [port.description, port.serial_number and f"serial number {port.serial_number}"]
+        description = ", ".join(printable_name(word) for word in words if word and word != "n/a")
+        ports.append(SerialPort(port.device, usb_id, description))
+    return ports
+
+
+def matching_ports(usb_ids: Sequence[str]) -> list[SerialPort]:
+    """The ports whose USB ids are among ``usb_ids`` ("vid:pid", any case)."""
+    wanted = {usb_id.lower() for usb_id in usb_ids}
+    return [port for port in serial_ports() if port.usb_id in wanted]
+
+
+def detect_port(board: str, usb_ids: Sequence[str], say: Callable[[str], None] = lambda _: None) -> str:
+    """The one port with a USB id of ``usb_ids``, those that ``board`` is recognised by.
+
+    Raises UsageError listing the ports where there are several, or where no id is known; DeviceError
+    saying what is plugged in where there is none.
+    """
+    ports = serial_ports()
+    plugged_in = "; ".join(map(str, ports)) or "no serial port at all"
+    if not usb_ids:
+        raise UsageError(
+            f"the serial port of {board} comes through an adapter of your choice, so it is not recognised by "
+            f"itself. Name it with --port. Here now: {plugged_in}."
+        )
+    found = matching_ports(usb_ids)
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} ports could be {board}: {'; '.join(map(str, found))}. Name one with --port."
+        )
+    if not found:
+        raise DeviceError(
+            f"no port looks like {board} (USB {', '.join(usb_ids)}). Here now: {plugged_in}. Is the board "
+            "plugged in, with a data cable? If it is there under another id, name its port with --port."
+        )
+    say(f"port: {found[0]}, recognised as {board}")
+    return found[0].name
 
 
 class SerialTransport:
@@ -179,7 +240,7 @@ def _open_serial(name: str, baud: int) -> SerialTransport:
     return SerialTransport(port, name)
 
 
-def _not_opened(name: str, error: OSError) -> DeviceError:
+def _not_opened(name: str, error: OSError) -> PortUnavailableError:
     """Says why; pyserial gives the reason as errno on POSIX and within the text on Windows."""
     text = str(error)
     windows_busy = "PermissionError" in text
@@ -188,15 +249,17 @@ def _not_opened(name: str, error: OSError) -> DeviceError:
         existing = (
             f"Ports that exist: {', '.join(names)}." if names else "There is no serial port here at all."
         )
-        return DeviceError(f"there is no port {name}. {existing} Is the board plugged in, with a data cable?")
+        return PortUnavailableError(
+            f"there is no port {name}. {existing} Is the board plugged in, with a data cable?"
+        )
     if error.errno in {errno.EBUSY, errno.EAGAIN} or windows_busy or "exclusively lock" in text:
-        return DeviceError(f"the port {name} is busy. {_HINT_BUSY}")
+        return PortUnavailableError(f"the port {name} is busy. {_HINT_BUSY}")
     if error.errno == errno.ENOTTY or "Inappropriate ioctl" in text:
-        return DeviceError(f"{name} is not a serial port.")
+        return PortUnavailableError(f"{name} is not a serial port.")
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return DeviceError(f"no permission to open {name}. {_HINT_PERMISSION}")
-    return DeviceError(f"cannot open {name}: {text}.")
+        return PortUnavailableError(f"no permission to open {name}. {_HINT_PERMISSION}")
+    return PortUnavailableError(f"cannot open {name}: {text}.")
 
 
-def _lost(name: str, error: Exception) -> DeviceError:
-    return DeviceError(f"the connection to {name} was lost: {error}. Is the board still plugged in?")
+def _lost(name: str, error: Exception) -> PortUnavailableError:
+    return PortUnavailableError(f"the connection to {name} was lost: {error}. Is the board still plugged in?")

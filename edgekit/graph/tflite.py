@@ -52,6 +52,14 @@ def read_tflite(data: bytes, name: str) -> Graph:
     return _Reader(data, name).graph()
 
 
+def stored_tensor_count(data: bytes) -> int:
+    """Tensors of a model that :func:`read_tflite` accepted, constants and unused ones included."""
+    from ai_edge_litert import schema_py_generated
+
+    count: int = schema_py_generated.Model.GetRootAs(data, 0).Subgraphs(0).TensorsLength()
+    return count
+
+
 @dataclass(frozen=True)
 class _StoredTensor:
     """A tensor as stored. ``values`` are the bytes that the file holds for it, none for an activation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ _HEADER = """/* SPDX-License-Identifier: Apache-2.0 */
 
 #define EK_BOARD_NAME     {name}
 #define EK_BOARD_CLOCK_HZ {clock_hz}u
+
+/* The chip, for ports that serve several. */
+#define EK_BOARD_MCU_{mcu} 1
 {wiring}
 #endif /* EDGEKIT_EK_BOARD_H */
 """
@@ -35,10 +39,16 @@ ek_stack_bytes = {stack_bytes};
 
 
 def board_header(board: Board) -> bytes:
-    """``ek_board.h``: what the port needs to know of the board."""
+    """``ek_board.h``: what the port needs to know of the board.
+
+    The chip's name is in ``EK_BOARD_MCU_<NAME>``, in capitals, with ``_`` for all but letters and digits.
+    """
     wiring = "".join(f"#define {name} {value}\n" for name, value in _wiring(board))
     return _HEADER.format(
-        name=json.dumps(board.name), clock_hz=board.mcu.clock_hz, wiring=wiring and f"\n{wiring}"
+        name=json.dumps(board.name),
+        clock_hz=board.mcu.clock_hz,
+        mcu=re.sub(r"[^A-Z0-9]+", "_", board.mcu.name.upper()),
+        wiring=wiring and f"\n{wiring}",
     ).encode()
 
 

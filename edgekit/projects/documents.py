@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from edgekit import __version__
 from edgekit.boards import Board, EngineName, ToolchainName
 from edgekit.firmware_project import Project, Recipe
+from edgekit.projects.application import application_sources
+from edgekit.toolchains import tflm
 from edgekit.toolchains.cores import CORES
 from edgekit.toolchains.flags import compile_flags, image_name, library_flags, link_flags
 from edgekit.toolchains.zig import ZIG_PACKAGE
@@ -95,6 +98,39 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "linker_inputs": f"{script} board/memory.ld" if script is not None else "",
         "flash_origin": hex(board.memory.flash_origin) if board.memory is not None else "",
         "link_port": LINK_PORT,
+        "tflm": _tflm_facts(recipe),
+        **_example_facts(project),
+    }
+
+
+def _example_facts(project: Project) -> dict[str, object]:
+    """The example, if there is one, and what it is made of: the firmware without the link and its main()."""
+    example = next((name for name in project.files if name.startswith("examples/")), None)
+    script = project.recipe.linker_script
+    # On bare metal the port holds the start-up code; a program of an operating system needs none.
+    left_out = ("link/", "port/") if script is None else ("link/",)
+    firmware = (source for source in project.recipe.sources if not source.startswith(left_out))
+    suffix = "" if script is None else ".elf"
+    return {
+        "example": example,
+        "example_image": f"{PurePosixPath(example).stem}{suffix}" if example is not None else "",
+        "example_sources": [*([example] if example is not None else []), *application_sources(), *firmware],
+    }
+
+
+def _tflm_facts(recipe: Recipe) -> dict[str, object] | None:
+    """How the Makefile finds a TFLite Micro, as :func:`edgekit.toolchains.tflm.open_tflm` does."""
+    if not recipe.needs_tflm:
+        return None
+    return {
+        "archive": tflm.ARCHIVE,
+        "archive_places": tflm.ARCHIVE_PLACES,
+        "header_places": [
+            f"{place}/{name}" for place in tflm.THIRD_PARTY_PLACES for name in tflm.THIRD_PARTY_HEADERS
+        ],
+        "static_memory": tflm.STATIC_MEMORY,
+        "int8_kernels_symbol": tflm.INT8_KERNELS_SYMBOL,
+        "log_symbol": tflm.LOG_SYMBOL,
     }
 
 
@@ -115,8 +151,9 @@ def _make_flags(toolchain: ToolchainName, board: Board, recipe: Recipe) -> dict[
     defines = tuple(f"-D{define}" for define in recipe.defines)
     groups = {
         "compile": (*compile_flags(toolchain, core, "size", freestanding=script is not None), *defines),
-        "link": link_flags(toolchain, core, "size", script),
-        "libraries": library_flags(toolchain, script),
+        "compile_cxx": (*compile_flags(toolchain, core, "size", freestanding=False, cxx=True), *defines),
+        "link": link_flags(toolchain, core, "size", script, cxx=recipe.needs_tflm),
+        "libraries": library_flags(toolchain, script, "$(TFLM_LIBRARY)" if recipe.needs_tflm else None),
     }
     return {
         name: " ".join(_OPTIMIZE_VARIABLE.get(flag, flag) for flag in flags) for name, flags in groups.items()

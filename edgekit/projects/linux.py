@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgekit.boards import Board, EngineName
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import board_files, documents
+from edgekit.projects.application import application_files, example_files
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ def assemble(
     recipe = Recipe(
         sources=(*documents.c_sources(model_files), *files.sources, *link, *port_sources(target)),
         include_folders=("include", "model", "board", f"port/{target}"),
+        needs_tflm=engine == "tflm",
     )
     firmware = [source for source in recipe.sources if source not in model_files]
     contents = {
         **model_files,
         **with_headers(firmware, recipe.include_folders, model_files),
+        **application_files(),
+        **example_files(graph, "linux"),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
     }

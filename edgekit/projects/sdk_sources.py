@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import jinja2
-
 from edgekit import __version__
 from edgekit.boards import Board, EngineName
 from edgekit.firmware_project import EngineFiles
 from edgekit.projects import board_files, documents
+from edgekit.projects.application import application_files
 from edgekit.projects.firmware_files import link_sources, port_sources, with_headers
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ def sdk_firmware(
     contents = {
         **generated,
         **with_headers(firmware, folders, generated),
+        **application_files(),
         f"board/{board.name}.toml": board_files.board_toml(board),
         "board/ek_board.h": board_files.board_header(board),
     }
@@ -81,6 +81,8 @@ def facts(board: Board, graph: Graph, model: bytes, engine: EngineName) -> dict[
 
 def render(template: str, values: Mapping[str, object]) -> bytes:
     """``template``, a file of ``templates/``, filled with ``values``. A value that is missing is an error."""
+    import jinja2
+
     # The texts are Markdown, CMake and YAML, not HTML: nothing is to be escaped.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edgekit.projects"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,11 @@ from edgekit import __version__
 from edgekit.boards import Board
 from edgekit.config import BUILT_IN_DATA, override
 from edgekit.device.device import Device
-from edgekit.errors import DeviceError, UsageError
+from edgekit.errors import UsageError
 from edgekit.graph.ir import Graph, Tensor
+from edgekit.stages.arena import record_arena
 from edgekit.stages.build import VERDICT, Firmware, build
+from edgekit.stages.device import locate_device, open_device
 from edgekit.stages.job import Job
 from edgekit.stages.quantize import Int8Model, obtain_model
 from edgekit.verification.vectors import Vectors
@@ -23,6 +24,7 @@ from edgekit.verification.verdict import Latency, Verdict
 from edgekit.workspace import sha256_of_file, write_json
 
 if TYPE_CHECKING:
+    from edgekit.verification.judgement import Tolerance
     from edgekit.verification.verify import Expectation
 
 
@@ -36,6 +38,7 @@ def verify(job: Job) -> Verdict:
     from edgekit.verification.verify import verify as judge
 
     board = job.board()
+    job = locate_device(job, board)
     at = job.settings.device
     firmware = build(job) if at.port is None and at.target is None else None
     model = firmware.model if firmware is not None else obtain_model(job)
@@ -60,26 +63,41 @@ def verify(job: Job) -> Verdict:
                 pictures.class_names,
                 job.settings.verify.layer_check_inputs,
                 advance,
+                _tolerance(job),
             )
     if firmware is not None:
         latency = _emulated_latency(board, firmware, vectors, verdict.latency)
         verdict = replace(verdict, latency=latency)
     write_json(folder / VERDICT, {**verdict.to_json(), "vectors": _described(job), "edgekit": __version__})
+    record_arena(folder, verdict)
     job.reporter.verdict(verdict)
     job.reporter.say(f"verdict: {folder / VERDICT}")
     return verdict
 
 
 def _expectation(job: Job, board: Board, firmware: Firmware | None) -> Expectation:
+    from edgekit.device.emulators import is_python
     from edgekit.verification.verify import Expectation
 
     image_sha256 = None if firmware is None else sha256_of_file(firmware.image)
     engine = job.settings.build.engine if firmware is None else firmware.engine
-    return Expectation(board.name, _where(job, board), engine, image_sha256)
+    where = _where(job, board)
+    if firmware is not None and is_python(firmware.image):
+        where = "as a process of this computer"
+    return Expectation(board.name, where, engine, image_sha256, job.settings.build.kernels)
+
+
+def _tolerance(job: Job) -> Tolerance:
+    from edgekit.verification.judgement import Tolerance
+
+    limits = job.settings.verify
+    return Tolerance(limits.max_mean_difference, limits.min_top1_agreement)
 
 
 def _where(job: Job, board: Board) -> str:
     """Where the device is, in words: nobody shall take an emulator for the board."""
+    from edgekit.device.emulators import emulator_program
+
     at = job.settings.device
     if at.port is not None:
         return f"at {at.port}"
@@ -87,33 +105,12 @@ def _where(job: Job, board: Board) -> str:
         return f"over ssh at {at.target}"
     if board.emulator is None or board.emulator.kind == "process":
         return "as a process of this computer"
-    programs = {"unicorn": "unicorn", "qemu-system": "qemu-system-arm", "qemu-user": board.emulator.machine}
-    return f"emulated by {programs[board.emulator.kind]}"
+    return f"emulated by {emulator_program(board)}"
 
 
 def _described(job: Job) -> dict[str, Any]:
     """Which vectors were asked for, so that the verdict can be had again."""
     return {**msgspec.to_builtins(job.settings.verify), "seed": job.settings.seed}
-
-
-@contextmanager
-def open_device(job: Job, board: Board, firmware: Firmware | None) -> Iterator[Device]:
-    """The device at the job's port or ssh target, or the emulated board running ``firmware``."""
-    from edgekit.device.emulators import open_emulator
-    from edgekit.device.ports import DEFAULT_BAUD, open_port
-    from edgekit.flashing import open_ssh_device, parse_target
-
-    at = job.settings.device
-    if at.port is not None:
-        transport = open_port(at.port, board.serial.baud if board.serial is not None else DEFAULT_BAUD)
-    elif at.target is not None:
-        transport = open_ssh_device(board, parse_target(at.target))
-    elif firmware is not None and board.emulator is not None:
-        transport = open_emulator(board, firmware.image)
-    else:
-        raise DeviceError(f"{board.name} is not emulated. Name its serial port with --port.")
-    with Device(transport, on_log=lambda line: job.reporter.say(f"[{board.name}] {line}")) as device:
-        yield device
 
 
 def _emulated_latency(

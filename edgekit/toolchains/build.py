@@ -30,7 +30,10 @@ from edgekit.toolchains.flags import (
     link_flags,
 )
 from edgekit.toolchains.gcc import gcc_toolchain
+from edgekit.toolchains.python_archive import ARCHIVE_NAME, PACKER, pack
+from edgekit.toolchains.tflm import TflmLibrary, missing_tflm
 from edgekit.toolchains.toolchain import Toolchain
+from edgekit.toolchains.uf2 import uf2_image
 from edgekit.toolchains.zig import zig_toolchain
 
 BUILD_FOLDER = "build"
@@ -46,13 +49,15 @@ _OVERFLOW = re.compile(r"region [`'](\w+)':? overflowed by (\d+) bytes")
 class BuildResult:
     """An image and what it needs. Paths are absolute if the project's folder was; sizes in bytes.
 
-    ``binary`` is the raw flash image of a bare-metal build, else None. ``flash_bytes`` counts code,
+    ``binary`` is the raw flash image of a bare-metal build, else None, and ``uf2`` the same as a UF2 file
+    for the chips that take one. ``flash_bytes`` counts code,
     constants and initial data, ``ram_bytes`` data, zeroed data and the reserved stack. Sizes are 0
     where the image is not ELF (a program for macOS). ``warnings`` is what the compiler said.
     """
 
     image: Path
     binary: Path | None
+    uf2: Path | None
     log: Path
     sizes: Path
     toolchain: ToolchainName
@@ -72,8 +77,13 @@ def find_toolchain(
 ) -> Toolchain:
     """The toolchain called ``name``, or the first installed of those that the board's engine lists.
 
-    Raises ToolchainError that says how to get one where none is installed.
+    Raises ToolchainError that says how to get one where none is installed, UsageError where the engine is
+    Python, which no toolchain compiles, and ``name`` asks for one.
     """
+    if _is_python(board, engine):
+        if name not in {None, PACKER.name}:
+            raise UsageError(f"nothing is compiled for {board.name} with this engine: leave --toolchain out.")
+        return PACKER
     wanted = (name,) if name is not None else board.engines[engine or board.default_engine].toolchains
     core = CORES[board.mcu.core]
     missing = []
@@ -93,15 +103,26 @@ def compile_project(
     *,
     optimize: Optimize = DEFAULT_OPTIMIZE,
     engine: EngineName | None = None,
+    tflm: TflmLibrary | None = None,
 ) -> BuildResult:
     """Compiles ``project``, as ``write_project`` wrote it to ``folder``, into ``folder/build``.
+
+    ``tflm`` is the TFLite Micro for a project that needs one; NotCompiledError is raised where it is missing.
 
     An earlier image stays as it is until the new one is complete; earlier objects are removed. Raises
     ToolchainError where no toolchain is installed or a source does not compile, DoesNotFitError where
     the linker runs out of flash or RAM, UsageError where ``folder/build`` is a link or cannot be written.
     """
     found = find_toolchain(board, toolchain, engine)
-    compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [])
+    if _is_python(board, engine):
+        return _packed(project, folder)
+    if project.recipe.needs_tflm and tflm is None:
+        raise missing_tflm(folder)
+    if project.recipe.needs_tflm and found.name != "gcc":
+        raise UsageError(
+            f"the engine tflm is compiled by gcc here, not by {found.name}: leave --toolchain out."
+        )
+    compilation = _Compilation(found, CORES[board.mcu.core], optimize, project.recipe, folder, [], tflm)
     log = folder / BUILD_FOLDER / "build.log"
     _prepare(log.parent, compilation.objects)
     try:
@@ -110,6 +131,40 @@ def compile_project(
     finally:
         write_atomically(log, "".join(step.text for step in compilation.steps))
     return _result(compilation, image, log)
+
+
+def _is_python(board: Board, engine: EngineName | None) -> bool:
+    return board.engines[engine or board.default_engine].framework == "python"
+
+
+def _packed(project: Project, folder: Path) -> BuildResult:
+    """The archive of a Python project; its bytes count as constants where they are the model."""
+    build_folder = folder / BUILD_FOLDER
+    _prepare(build_folder, ())
+    build_folder.mkdir(exist_ok=True)
+    image, log, listing = build_folder / ARCHIVE_NAME, build_folder / "build.log", build_folder / "sizes.txt"
+    pack(project, image)
+    model_bytes = sum(len(data) for name, data in project.files.items() if name.startswith("model/"))
+    size_bytes = image.stat().st_size
+    write_atomically(log, f"packed {ARCHIVE_NAME}; nothing is compiled\n")
+    write_atomically(listing, f"{size_bytes:>10} {ARCHIVE_NAME}\n{model_bytes:>10} of it model/\n")
+    return BuildResult(
+        image=image,
+        binary=None,
+        uf2=None,
+        log=log,
+        sizes=listing,
+        toolchain=PACKER.name,
+        toolchain_version=PACKER.version,
+        flash_bytes=size_bytes,
+        ram_bytes=0,
+        code_bytes=size_bytes - model_bytes,
+        constant_bytes=model_bytes,
+        data_bytes=0,
+        bss_bytes=0,
+        stack_bytes=0,
+        warnings="",
+    )
 
 
 @dataclass(frozen=True)
@@ -132,6 +187,7 @@ class _Compilation:
     recipe: Recipe
     folder: Path
     steps: list[_Step]
+    tflm: TflmLibrary | None
 
     @property
     def freestanding(self) -> bool:
@@ -180,28 +236,42 @@ def _compile_sources(compilation: _Compilation) -> list[str]:
 
 def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple[str, ...]:
     toolchain, recipe = compilation.toolchain, compilation.recipe
+    cxx = source.endswith(".cc")
+    library = compilation.tflm if cxx else None
     return (
         *toolchain.command,
         *compile_flags(
-            toolchain.name, compilation.core, compilation.optimize, freestanding=compilation.freestanding
+            toolchain.name,
+            compilation.core,
+            compilation.optimize,
+            freestanding=compilation.freestanding,
+            cxx=cxx,
         ),
-        *(f"-D{define}" for define in recipe.defines),
+        *(f"-D{define}" for define in (*recipe.defines, *(library.defines if library else ()))),
         *(f"-I{include}" for include in recipe.include_folders),
+        *(f"-isystem{include}" for include in (library.include_folders if library else ())),
         *("-c", source, "-o", path),
     )
 
 
 def _link(compilation: _Compilation, objects: Sequence[str], board: Board) -> Path:
     toolchain, script = compilation.toolchain, compilation.recipe.linker_script
+    tflm_archive = str(compilation.tflm.archive) if compilation.tflm is not None else None
     image = compilation.folder / BUILD_FOLDER / image_name(script)
     # Among the objects, where there is nothing yet that the linker could write through.
     unfinished = f"{_OBJECT_FOLDER}/{image.name}.unfinished"
     step = _run(
         (
             *toolchain.command,
-            *link_flags(toolchain.name, compilation.core, compilation.optimize, script),
+            *link_flags(
+                toolchain.name,
+                compilation.core,
+                compilation.optimize,
+                script,
+                cxx=compilation.recipe.needs_tflm,
+            ),
             *objects,
-            *library_flags(toolchain.name, script),
+            *library_flags(toolchain.name, script, tflm_archive),
             *("-o", unfinished),
         ),
         compilation.folder,
@@ -260,20 +330,34 @@ def _shortened(step: _Step) -> str:
     return "\n".join(shown) or f"it ended with exit code {step.returncode} and said nothing"
 
 
+def _write_uf2(recipe: Recipe, image: Path, content: bytes) -> Path | None:
+    if recipe.uf2_family is None:
+        return None
+    path = image.with_suffix(".uf2")
+    address = elf.read_segments(image)[0].address
+    try:
+        write_atomically(path, uf2_image(content, address, recipe.uf2_family))
+    except ValueError as error:
+        raise ToolchainError(f"{image}: {error}") from error
+    return path
+
+
 def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
     sizes = elf.read_sizes(image) if elf.is_elf(image) else elf.ElfSizes(0, 0, 0, 0, 0)
     flash_bytes = sizes.flash_bytes
-    binary = None
+    binary = uf2 = None
     if compilation.freestanding:
         binary = image.with_suffix(".bin")
         content = elf.flash_image(image)
         write_atomically(binary, content)
         flash_bytes = len(content)
+        uf2 = _write_uf2(compilation.recipe, image, content)
     listing = image.with_name("sizes.txt")
     write_atomically(listing, elf.size_listing(image, sizes))
     return BuildResult(
         image=image,
         binary=binary,
+        uf2=uf2,
         log=log,
         sizes=listing,
         toolchain=compilation.toolchain.name,

@@ -22,7 +22,8 @@ class Core:
 
     ``startup`` is the folder of ``firmware/port/`` with start-up code of the architecture, None where an
     operating system starts programs. ``qemu_cpu`` is QEMU's name of the core for its user-mode programs:
-    an instruction that the core does not have ends a program there, too.
+    an instruction that the core does not have ends a program there, too. ``zig_library_cpu`` is what zig
+    compiles its C library for where that is not ``zig_cpu``: cores that share it do not each wait a minute.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Core:
     startup: str | None = None
     features: frozenset[CoreFeature] = frozenset()
     qemu_cpu: str | None = None
+    zig_library_cpu: str | None = None
 
 
 def _cortex_m(
@@ -52,13 +54,35 @@ def _cortex_m(
     )
 
 
-def _linux(name: str, zig_target: str, zig_cpu: str, qemu_cpu: str, *features: CoreFeature) -> Core:
+def _linux(
+    name: str,
+    zig_target: str,
+    zig_cpu: str,
+    qemu_cpu: str,
+    *features: CoreFeature,
+    library_cpu: str | None = None,
+) -> Core:
     """A core that runs Linux. Its programs are static, so they need nothing of the board's system."""
-    return Core(name, zig_target, zig_cpu, None, features=frozenset(features), qemu_cpu=qemu_cpu)
+    return Core(
+        name,
+        zig_target,
+        zig_cpu,
+        None,
+        features=frozenset(features),
+        qemu_cpu=qemu_cpu,
+        zig_library_cpu=library_cpu,
+    )
 
 
-_AARCH64 = "aarch64-linux-musl"
+def _aarch64(name: str, zig_cpu: str, *features: CoreFeature) -> Core:
+    """A 64-bit Arm core; the C library is for all of them."""
+    return _linux(
+        name, "aarch64-linux-musl", zig_cpu, name, "aarch64", "neon", *features, library_cpu="baseline"
+    )
+
+
 _ARMHF = "arm-linux-musleabihf"
+_ARMV6 = "arm1176jzf_s"
 
 CORES: dict[str, Core] = {
     core.name: core
@@ -94,19 +118,19 @@ CORES: dict[str, Core] = {
             "riscv32-freestanding-none",
             "generic_rv32+m+c+zicsr",
             "riscv64-unknown-elf-gcc",
-            ("-march=rv32imc_zicsr", "-mabi=ilp32"),
+            # In version 2.2 of the ISA's names "i" has the CSR instructions; there is no libgcc for "zicsr".
+            ("-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32"),
             "riscv",
             frozenset({"rv32"}),
         ),
         # ESP32, and ESP32-S3: compiled by their SDKs only.
         Core("xtensa-lx6", None, None, None),
         Core("xtensa-lx7", None, None, None),
-        _linux("cortex-a53", _AARCH64, "cortex_a53", "cortex-a53", "aarch64", "neon"),
-        _linux("cortex-a72", _AARCH64, "cortex_a72", "cortex-a72", "aarch64", "neon"),
-        _linux("cortex-a76", _AARCH64, "cortex_a76", "cortex-a76", "aarch64", "neon", "dotprod"),
+        _aarch64("cortex-a53", "cortex_a53"),
+        _aarch64("cortex-a72", "cortex_a72"),
+        _aarch64("cortex-a76", "cortex_a76", "dotprod"),
         # 32-bit systems. What is compiled for the Cortex-A7 runs on the 64-bit cores' 32-bit state, too.
-        _linux("cortex-a7", _ARMHF, "cortex_a7", "cortex-a7", "neon"),
-        _linux("arm1176", _ARMHF, "arm1176jzf_s", "arm1176"),
-        _linux("x86-64", "x86_64-linux-musl", "baseline", "qemu64"),
+        _linux("cortex-a7", _ARMHF, "cortex_a7", "cortex-a7", "neon", library_cpu=_ARMV6),
+        _linux("arm1176", _ARMHF, _ARMV6, "arm1176"),
     )
 }

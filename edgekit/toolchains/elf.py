@@ -72,7 +72,8 @@ def read_sizes(path: Path) -> ElfSizes:
     totals = {"code": 0, "constant": 0, "data": 0, "bss": 0, "stack": 0}
     with _open_elf(path) as elf:
         for section in elf.iter_sections():
-            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
+            # ESP-IDF's linker scripts keep addresses free with sections that hold nothing.
+            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC and not section.name.endswith("dummy"):
                 totals[_kind(section)] += section["sh_size"]
     return ElfSizes(**{f"{kind}_bytes": size for kind, size in totals.items()})
 

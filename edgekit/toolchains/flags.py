@@ -15,7 +15,8 @@ Optimize = Literal["size", "speed"]
 DEFAULT_OPTIMIZE: Optimize = "size"
 
 _OPTIMIZE: dict[Optimize, str] = {"size": "-Os", "speed": "-O2"}
-_LANGUAGE = ("-std=c11", "-Wall", "-Wextra")
+_C = ("-std=c11", "-Wall", "-Wextra")
+_CXX = ("-std=c++17", "-Wall", "-Wextra", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Debug information holds absolute paths; frame pointers cost zig's kernels a register.
 _CODE = (
     "-g0",
@@ -27,25 +28,37 @@ _CODE = (
 )
 
 
-def machine_flags(toolchain: ToolchainName, core: Core) -> tuple[str, ...]:
-    """The flags that choose the processor, for compiling and for linking."""
+def machine_flags(toolchain: ToolchainName, core: Core, *, linking: bool = False) -> tuple[str, ...]:
+    """The flags that choose the processor, for compiling and for ``linking``."""
     if toolchain == "gcc":
         return core.gcc_flags
-    return ("-target", str(core.zig_target), f"-mcpu={core.zig_cpu}")
+    library_cpu = core.zig_library_cpu if linking else None
+    return ("-target", str(core.zig_target), f"-mcpu={library_cpu or core.zig_cpu}")
 
 
 def compile_flags(
-    toolchain: ToolchainName, core: Core, optimize: Optimize, *, freestanding: bool
+    toolchain: ToolchainName, core: Core, optimize: Optimize, *, freestanding: bool, cxx: bool = False
 ) -> tuple[str, ...]:
-    """The flags for compiling one source, without include folders and defines."""
-    environment = ("-ffreestanding",) if freestanding else ()
-    return (*machine_flags(toolchain, core), *_LANGUAGE, _OPTIMIZE[optimize], *_CODE, *environment)
+    """The flags for compiling one source of C, or of C++ if ``cxx``, without include folders and defines.
+
+    C++ is never freestanding: its library then lacks what TFLite Micro's headers include.
+    """
+    environment = ("-ffreestanding",) if freestanding and not cxx else ()
+    language = _CXX if cxx else _C
+    return (*machine_flags(toolchain, core), *language, _OPTIMIZE[optimize], *_CODE, *environment)
 
 
 def link_flags(
-    toolchain: ToolchainName, core: Core, optimize: Optimize, linker_script: str | None
+    toolchain: ToolchainName,
+    core: Core,
+    optimize: Optimize,
+    linker_script: str | None,
+    *,
+    cxx: bool = False,
 ) -> tuple[str, ...]:
     """The flags for linking, before the objects. Zig compiles its runtime library with them, too.
+
+    With C++ in a bare-metal image (``cxx``), firmware/port/newlib runs static constructors before main.
 
     A program of an operating system is stripped: the debug information of zig's C library holds the
     path of the folder that it was first built in. Bare metal keeps its symbols, for sizes and faults.
@@ -53,7 +66,7 @@ def link_flags(
     # Zig strips every symbol from an image that is linked for size, and faults could not be named.
     level = _OPTIMIZE["speed" if toolchain == "zig" else optimize]
     common = (
-        *machine_flags(toolchain, core),
+        *machine_flags(toolchain, core, linking=True),
         level,
         "-g0",
         "-Wl,--build-id=none",
@@ -66,12 +79,22 @@ def link_flags(
         f"-Wl,-T,{linker_script}",
         "-Wl,--entry=Reset_Handler",
         "-Wl,-z,max-page-size=4",
+        *(("-Wl,--wrap=main",) if cxx else ()),
     )
     return (*common, *freestanding, *(("-nostdlib",) if toolchain == "gcc" else ()))
 
 
-def library_flags(toolchain: ToolchainName, linker_script: str | None) -> tuple[str, ...]:
-    """The flags after the objects. Zig links its own runtime library without being asked."""
+def library_flags(
+    toolchain: ToolchainName, linker_script: str | None, tflm_archive: str | None = None
+) -> tuple[str, ...]:
+    """The flags after the objects. Zig links its own runtime library without being asked.
+
+    ``tflm_archive`` is a TFLite Micro, to be linked with GCC's libraries.
+    """
+    if tflm_archive is not None and linker_script is None:
+        return (tflm_archive, "-lstdc++", "-lm")
+    if tflm_archive is not None:
+        return ("-Wl,--start-group", tflm_archive, "-lm", "-lc_nano", "-lgcc", "-Wl,--end-group")
     return ("-lgcc",) if toolchain == "gcc" and linker_script is not None else ()
 
 

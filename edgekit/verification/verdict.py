@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgekit.errors import EXIT_DIFFERS, EXIT_TOLERATED
 
 if TYPE_CHECKING:
     from edgekit.device.device import LinkStatistics
@@ -117,13 +119,42 @@ class Comparator:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How far the device's outputs are from the golden's, over all bytes of all outputs on all inputs.
+
+    Differences are in quantization steps. ``top1_agreement`` is the share of inputs on which the largest
+    element of the first output is the same.
+    """
+
+    max_difference: int
+    mean_difference: float
+    differing_share: float
+    top1_agreement: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a device was judged that is not bit-exact and whose engine need not be; ``sentence`` says it.
+
+    ``rule`` "rounding": equality with the bytes of another, exactly known rounding. "tolerance": within
+    bounds. ``accepted``: the rule is fulfilled.
+    """
+
+    rule: Literal["rounding", "tolerance"]
+    accepted: bool
+    agreement: Agreement
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The whole result.
 
     ``exact``: every byte of every output, and every layer digest that was taken, equals the golden's.
     ``distinct_outputs``: different values seen, of the output that showed the fewest. ``conclusive``: they
     were enough for equality to mean something. ``image_sha256`` is the image that was emulated, None where
-    the device was found at a port; ``where`` says in words where the device was.
+    the device was found at a port; ``where`` says in words where the device was. ``judgement`` is None
+    where the device is bit-exact, or would have to be.
     """
 
     exact: bool
@@ -148,10 +179,23 @@ class Verdict:
     stack_used_bytes: int
     link: LinkStatistics
     warnings: tuple[str, ...] = field(default=())
+    judgement: Judgement | None = None
+
+    @property
+    def outcome(self) -> Literal["exact", "tolerated", "differs"]:
+        """In a word. "tolerated" is not bit-exact, but what the engine may do."""
+        if self.exact:
+            return "exact"
+        return "tolerated" if self.judgement is not None and self.judgement.accepted else "differs"
+
+    @property
+    def exit_code(self) -> int:
+        """What a command that ends with this verdict returns."""
+        return {"exact": 0, "tolerated": EXIT_TOLERATED, "differs": EXIT_DIFFERS}[self.outcome]
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON values, with the accuracies as fractions."""
-        values = asdict(self)
+        values = {"outcome": self.outcome, **asdict(self)}
         if self.accuracy is not None:
             values["accuracy"]["device"] = self.accuracy.device
             values["accuracy"]["golden"] = self.accuracy.golden_correct / self.accuracy.pictures

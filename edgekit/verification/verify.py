@@ -15,7 +15,15 @@ from edgekit.errors import DeviceError, ModelError, WrongModelError
 from edgekit.golden import Interpreter, RefusedInterpreter
 from edgekit.graph.executor import execute, execute_all
 from edgekit.graph.ir import Graph, Int8Array, Op, Tensor
+from edgekit.graph.litert import with_single_rounding
 from edgekit.verification.accuracy import confusion_matrix
+from edgekit.verification.judgement import (
+    DEFAULT_TOLERANCE,
+    Tolerance,
+    agreement,
+    judge_by_tolerance,
+    judge_rounding,
+)
 from edgekit.verification.vectors import Vectors
 from edgekit.verification.verdict import (
     FEW_DISTINCT_OUTPUTS,
@@ -24,6 +32,7 @@ from edgekit.verification.verdict import (
     Difference,
     ElementDifference,
     InterpreterIdentity,
+    Judgement,
     Latency,
     LayerCheck,
     LayerDifference,
@@ -31,6 +40,9 @@ from edgekit.verification.verdict import (
 )
 
 Progress = Callable[[int, int], None]
+
+# EK_ERR_ARENA of ek_model.h.
+_ARENA_STATUS = -1
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ def compute_reference(
 
 @dataclass(frozen=True)
 class Expectation:
-    """Who must be at the other end: the board's name, and the engine where the user chose one.
+    """Who must be at the other end: the board's name, and engine and kernels where the user chose them.
 
     ``where`` ("emulated by QEMU", "at /dev/ttyUSB0") and ``image_sha256`` (of the image that is emulated)
     are for the verdict.
@@ -79,6 +91,7 @@ class Expectation:
     where: str
     engine: str | None = None
     image_sha256: str | None = None
+    kernels: str | None = None
 
 
 def verify(
@@ -89,10 +102,12 @@ def verify(
     class_names: Sequence[str] = (),
     layer_check_inputs: int = 4,
     progress: Progress = lambda done, total: None,
+    tolerance: Tolerance = DEFAULT_TOLERANCE,
 ) -> Verdict:
     """The verdict on ``device``, which must run the model of ``graph``.
 
     ``layer_check_inputs`` vectors, spread evenly, are also compared layer by layer through digests.
+    ``tolerance`` is granted to fast kernels of the engine litert.
     Raises WrongModelError before any vector is sent when the device runs another model, DeviceError
     when it is another board, contradicts the model or itself, or when the link fails.
     """
@@ -100,11 +115,12 @@ def verify(
     actual, ticks = _run_all(device, reference.vectors, progress)
     differing = _differing_inputs(reference.outputs, actual)
     layer_check = _check_layers(device, graph, reference.vectors, layer_check_inputs)
+    exact = not differing and (layer_check is None or layer_check.first_difference is None)
     first = _first_difference(device, graph, reference, actual, differing) if differing else None
     distinct = min(_distinct(output) for output in actual)
     status = device.status()
     return Verdict(
-        exact=not differing and (layer_check is None or layer_check.first_difference is None),
+        exact=exact,
         conclusive=distinct > FEW_DISTINCT_OUTPUTS,
         inputs=len(reference.vectors),
         distinct_outputs=distinct,
@@ -126,14 +142,37 @@ def verify(
         stack_used_bytes=status.stack_used_bytes,
         link=device.statistics,
         warnings=_warnings(distinct, reference, layer_check),
+        judgement=None if exact else _judge(device, graph, reference, actual, layer_check_inputs, tolerance),
     )
+
+
+def _judge(
+    device: Device,
+    graph: Graph,
+    reference: Reference,
+    actual: Sequence[Int8Array],
+    layer_check_inputs: int,
+    tolerance: Tolerance,
+) -> Judgement | None:
+    """How a device that is not bit-exact is judged; None where its engine has to be."""
+    info = device.info()
+    if info.engine_name != "litert":
+        return None
+    found = agreement(reference.outputs, actual)
+    if info.kernels != "reference":
+        return judge_by_tolerance(found, tolerance)
+    rounded = with_single_rounding(graph)
+    layers = _check_layers(device, rounded, reference.vectors, layer_check_inputs)
+    explained = not _differing_inputs(execute(rounded, reference.vectors.inputs), actual)
+    explained = explained and (layers is None or layers.first_difference is None)
+    return judge_rounding(found, explained=explained, layers=layers)
 
 
 def check_identity(device: Device, graph: Graph, expected: Expectation) -> DeviceInfo:
     """What the device says about itself, which must be what is expected. Sends no vector.
 
     Raises WrongModelError where it runs another model, DeviceError where it is another board or engine,
-    or describes its model wrongly.
+    describes its model wrongly, or could not prepare it.
     """
     info = device.info()
     if info.model_sha256 != graph.sha256:
@@ -143,10 +182,15 @@ def check_identity(device: Device, graph: Graph, expected: Expectation) -> Devic
             f"the device says that it is the board '{info.board}', not '{expected.board}'. "
             "Name the right board with --board, or the right port with --port."
         )
-    if expected.engine not in {None, info.engine}:
+    if expected.engine not in {None, info.engine_name}:
         raise DeviceError(
             f"the device runs the engine '{info.engine}', not '{expected.engine}'. "
             "Build the firmware with that engine and flash it, or leave --engine out."
+        )
+    if expected.kernels not in {None, info.kernels}:
+        raise DeviceError(
+            f"the device runs the engine '{info.engine}', not {expected.kernels} kernels. "
+            "Build the bundle with those and flash it, or leave --kernels out."
         )
     inputs, outputs = (
         [graph.tensors[index] for index in indices] for indices in (graph.inputs, graph.outputs)
@@ -158,7 +202,23 @@ def check_identity(device: Device, graph: Graph, expected: Expectation) -> Devic
             f"the device describes its model as {reported}, but it is {wanted} (shape, scale and zero point "
             "of inputs and outputs, number of operators). Build the firmware again and flash it."
         )
+    _check_ready(device, info)
     return info
+
+
+def _check_ready(device: Device, info: DeviceInfo) -> None:
+    """Raises DeviceError where the engine could not prepare the model, saying why."""
+    status = device.status().model_status
+    if status == _ARENA_STATUS:
+        raise DeviceError(
+            f"the device's arena of {info.arena_bytes:,} bytes is too small for {info.model_name}. Build the "
+            "firmware with a larger --arena, or without one for an arena that suffices, and flash it."
+        )
+    if status != 0:
+        raise DeviceError(
+            f"the device's engine, {info.engine}, refuses {info.model_name} (ek_status {status}). "
+            "Build the firmware again and flash it; try --engine aot where that lasts."
+        )
 
 
 def _described(tensors: Sequence[Tensor | TensorInfo]) -> list[tuple[tuple[int, ...], float, int]]:

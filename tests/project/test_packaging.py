@@ -61,7 +61,7 @@ def test_a_wheel_holds_firmware_boards_and_templates(tmp_path):
         }
         assert expected
         assert expected <= names
-    templates = {path.name for path in (ROOT / "edgekit/projects/templates").iterdir()}
+    templates = {path.name for path in (ROOT / "edgekit/projects/templates").rglob("*") if path.is_file()}
     assert templates <= {Path(name).name for name in names}
 
 

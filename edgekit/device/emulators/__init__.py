@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from edgekit.boards import Board, Emulator
 from edgekit.device.transport import Transport
 from edgekit.errors import DeviceError, ToolchainError, UsageError
+from edgekit.toolchains.cores import CORES
+from edgekit.toolchains.python_archive import ARCHIVE_SUFFIX
 
 _NANOSECONDS_PER_SECOND = 1_000_000_000
 
@@ -20,9 +24,13 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     UsageError where the board has no emulator, ToolchainError where it is not installed, DeviceError
     where it does not start.
     """
-    emulator = _emulator(board)
     if not image.is_file():
         raise DeviceError(f"there is no image {image}. Build it with `edgekit build --board {board.name}`.")
+    if is_python(image):
+        from edgekit.device.emulators.process import ProcessTransport
+
+        return ProcessTransport(_python_command(image), f"the bundle of {board.name}")
+    emulator = _emulator(board)
     if emulator.kind == "unicorn":
         from edgekit.device.emulators.virtual_board import UnicornTransport
 
@@ -31,12 +39,36 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
         from edgekit.device.emulators.qemu_system import QemuSystemTransport
 
         return QemuSystemTransport(board, image, count_instructions=count_instructions)
+    if emulator.kind == "rp2040js":
+        from edgekit.device.emulators.rp2040js import Rp2040jsTransport
+
+        return Rp2040jsTransport(board, image, count_instructions=count_instructions)
     from edgekit.device.emulators.process import ProcessTransport
 
     command = [str(image.resolve())]
     if emulator.kind == "qemu-user":
-        command.insert(0, _qemu_user(emulator.machine, board.name))
+        command = [*_qemu_user(board, emulator.machine), *command]
     return ProcessTransport(command, f"the firmware of {board.name}")
+
+
+def emulator_program(board: Board) -> str:
+    """What runs the firmware of ``board``, for a sentence. Raises UsageError where it has no emulator."""
+    emulator = _emulator(board)
+    if emulator.kind == "qemu-system":
+        from edgekit.device.emulators.qemu_system import qemu_program
+
+        return qemu_program(board)
+    return emulator.machine if emulator.kind == "qemu-user" else emulator.kind
+
+
+def is_python(image: Path) -> bool:
+    """Whether ``image`` is a bundle of the engine litert: it runs as a process here, whatever the board."""
+    return image.suffix == ARCHIVE_SUFFIX
+
+
+def _python_command(image: Path) -> list[str]:
+    """Runs a bundle with the Python that ``EDGEKIT_PYTHON`` names, else with the one that runs edgekit."""
+    return [os.environ.get("EDGEKIT_PYTHON") or sys.executable, str(image.resolve())]
 
 
 def counts_instructions(board: Board) -> bool:
@@ -44,19 +76,19 @@ def counts_instructions(board: Board) -> bool:
 
     Raises UsageError where the board has no emulator.
     """
-    return _emulator(board).kind in {"unicorn", "qemu-system"}
+    return _emulator(board).kind in {"unicorn", "qemu-system", "rp2040js"}
 
 
 def instructions(board: Board, ticks: int) -> int:
     """The instructions that ``ticks`` of the firmware stand for, on an emulator that counts them.
 
-    Under ``unicorn`` a tick is an instruction. Under ``qemu-system`` an instruction takes a nanosecond
-    and a tick a period of the board's clock, so the result is within half a period of the true number.
-    Raises UsageError where the emulator of ``board`` counts none.
+    Under ``unicorn`` and ``rp2040js`` a tick is an instruction. Under ``qemu-system`` an instruction takes
+    a nanosecond and a tick a period of the board's clock, so the result is within half a period of the
+    true number. Raises UsageError where the emulator of ``board`` counts none.
     """
     if not counts_instructions(board):
         raise UsageError(f"the emulator of {board.name} counts no instructions.")
-    if _emulator(board).kind == "unicorn":
+    if _emulator(board).kind in {"unicorn", "rp2040js"}:
         return ticks
     clock_hz = board.mcu.clock_hz
     return (ticks * _NANOSECONDS_PER_SECOND + clock_hz // 2) // clock_hz
@@ -68,11 +100,13 @@ def _emulator(board: Board) -> Emulator:
     return board.emulator
 
 
-def _qemu_user(program: str, board: str) -> str:
+def _qemu_user(board: Board, program: str) -> list[str]:
+    """The command that runs a program for ``board``, on its very core where QEMU knows that."""
     found = shutil.which(program)
     if found is None:
         raise ToolchainError(
-            f"{program}, which runs the firmware of {board} here, is not on PATH. Install it "
+            f"{program}, which runs the firmware of {board.name} here, is not on PATH. Install it "
             "(Debian, Ubuntu: `apt install qemu-user`), or use the board virt-cortex-m4, for pip alone."
         )
-    return found
+    cpu = CORES[board.mcu.core].qemu_cpu
+    return [found, "-cpu", cpu] if cpu is not None else [found]

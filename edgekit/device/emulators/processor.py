@@ -35,10 +35,10 @@ class Processor(Protocol):
         """Writes memory, read-only memory included."""
 
     def reg_read(self, register: int) -> int:
-        """Reads a register, ``UC_ARM_REG_*``."""
+        """Reads a register, ``UC_ARM_REG_*`` or ``UC_RISCV_REG_*``."""
 
     def reg_write(self, register: int, value: int) -> None:
-        """Writes a register, ``UC_ARM_REG_*``."""
+        """Writes a register, numbered as above."""
 
     def hook_add(self, kind: int, callback: Callable[..., object]) -> int:
         """Calls ``callback`` at events of ``kind``, ``UC_HOOK_*``."""

@@ -1,4 +1,4 @@
-"""A whole board emulated by ``qemu-system-arm``, its serial port a connection over loopback."""
+"""A whole board emulated by QEMU's system emulators, its serial port a connection over loopback."""
 
 from __future__ import annotations
 
@@ -7,20 +7,55 @@ import shutil
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.boards import Board
 from edgekit.device.emulators import guard
 from edgekit.device.emulators.child_process import ChildProcess
-from edgekit.errors import DeviceError, ToolchainError
+from edgekit.errors import DeviceError, ToolchainError, UsageError
+from edgekit.toolchains.cores import CORES
 
-_PROGRAM = "qemu-system-arm"
+
+@dataclass(frozen=True)
+class _Program:
+    """An emulator, the Debian package that has it, and the options that all its machines need here."""
+
+    name: str
+    package: str
+    options: tuple[str, ...] = ()
+
+
+# By the architecture whose start-up code the core needs.
+_PROGRAMS = {
+    "cortex_m": _Program("qemu-system-arm", "qemu-system-arm"),
+    # Without "-bios none" QEMU puts its own firmware where ours begins.
+    "riscv": _Program("qemu-system-riscv32", "qemu-system-misc", ("-bios", "none")),
+}
 _START_TIMEOUT_S = 20.0
 _WRITE_TIMEOUT_S = 60.0
 _CHUNK_BYTES = 65536
 _POLL_S = 0.05
 # The guard must have the time to end QEMU, or QEMU would be left behind.
 _GUARD_GRACE_S = 10.0
+# How QEMU ends when the firmware stops the processor: Cortex-M locks up, firmware/port/riscv_virt ends
+# the machine with a code of its own.
+_STOPPED = ("Lockup: can't escalate", "ended with exit code 99")
+
+
+def qemu_program(board: Board) -> str:
+    """The name of QEMU's emulator for the core of ``board``. Raises UsageError where there is none."""
+    return _program(board).name
+
+
+def _program(board: Board) -> _Program:
+    program = _PROGRAMS.get(CORES[board.mcu.core].startup or "")
+    if program is None:
+        raise UsageError(
+            f"the profile of {board.name} names qemu-system as its emulator, but its core {board.mcu.core} "
+            "runs programs of an operating system: use qemu-user."
+        )
+    return program
 
 
 class QemuSystemTransport:
@@ -33,17 +68,18 @@ class QemuSystemTransport:
     """
 
     def __init__(self, board: Board, image: Path, *, count_instructions: bool = False) -> None:
-        program = shutil.which(_PROGRAM)
+        emulator = _program(board)
+        program = shutil.which(emulator.name)
         if program is None:
             raise ToolchainError(
-                f"{_PROGRAM}, which emulates {board.name}, is not on PATH. Install it (Debian, Ubuntu: "
-                "`apt install qemu-system-arm`), or use the board virt-cortex-m4, which needs pip only."
+                f"{emulator.name}, which emulates {board.name}, is not on PATH. Install it (Debian, Ubuntu: "
+                f"`apt install {emulator.package}`), or use the board virt-cortex-m4, which needs pip only."
             )
         machine = board.emulator.machine if board.emulator is not None else ""
-        self._what = f"{_PROGRAM} -M {machine}"
+        self._what = f"{emulator.name} -M {machine}"
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-            command = [program, "-M", machine, "-display", "none", "-monitor", "none"]
+            command = [program, "-M", machine, *emulator.options, "-display", "none", "-monitor", "none"]
             command += ["-serial", f"tcp:127.0.0.1:{port},nodelay=on", "-kernel", str(image)]
             if count_instructions:
                 command += ["-icount", "shift=0"]
@@ -105,7 +141,7 @@ class QemuSystemTransport:
 
     def _end_report(self) -> str:
         report = self._child.end_report()
-        if "Lockup: can't escalate" in report:
+        if any(sign in report for sign in _STOPPED):
             return (
                 f"the firmware on {self._what} was stopped by a processor fault. "
                 "The last line of text that it sent says where."

@@ -1,4 +1,4 @@
-"""The virtual Cortex-M board, emulated inside this process by Unicorn.
+"""The virtual board, emulated inside this process by Unicorn.
 
 Emulation is synchronous: the processor runs only inside :meth:`UnicornTransport.read`, until the
 program has sent something or waits for input, or the time is up.
@@ -6,38 +6,28 @@ program has sent something or waits for input, or the time is up.
 
 from __future__ import annotations
 
-import struct
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 from edgekit.boards import Board
 from edgekit.device.emulators import virtual_device
+from edgekit.device.emulators.architectures import Architecture, new_processor
 from edgekit.device.emulators.instruction_counter import InstructionCounter
 from edgekit.device.emulators.processor import Processor
 from edgekit.device.emulators.virtual_device import VirtualDevice
 from edgekit.errors import DeviceError, ToolchainError, UsageError
-from edgekit.toolchains.elf import read_segments, symbol_at
+from edgekit.toolchains.elf import ElfSegment, read_segments, symbol_at
 
 _Region = tuple[int, int]
 """Start address and size in bytes."""
 
-# The system control space, where start-up code enables the FPU; Unicorn itself has nothing there.
-_SYSTEM_CONTROL = (0xE000_E000, 0x1000)
 _PAGE_BYTES = 0x1000
 # RAM at power-on holds anything but zeros, so that a missing initialisation shows.
 _POWER_ON_RAM = b"\xa5"
 # Unicorn wants an address to stop at; no program gets to this one.
 _NOWHERE = 0xFFFF_FFFE
 _HANG_LIMIT_S = 600.0
-_CPU_MODELS = {
-    "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
-    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
-    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
-    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
-    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
-}
 
 
 class UnicornTransport:
@@ -61,9 +51,9 @@ class UnicornTransport:
         self._segments = read_segments(image)
         self._hang_limit_s = hang_limit_s
         self._unicorn = _import_unicorn()
-        self._uc = _new_processor(self._unicorn, board)
-        self._flash, self._ram = _map_memory(self._unicorn, self._uc, board)
-        self._counter = InstructionCounter(self._uc) if count_instructions else None
+        self._uc, self._architecture = new_processor(self._unicorn, board)
+        self._flash, self._ram = _map_memory(self._unicorn, self._uc, board, self._architecture)
+        self._counter = InstructionCounter(self._uc, self._architecture.count) if count_instructions else None
         counter = self._counter
         self._device = VirtualDevice(
             _GuestMemory(self._unicorn, self._uc),
@@ -113,35 +103,39 @@ class UnicornTransport:
                     f"{self._image} has bytes for address 0x{segment.address:08x}, outside the flash of "
                     f"{board.name}: it was built for another board. Build it again for this one."
                 )
-        if not self._segments or len(self._segments[0].data) < 8:
-            raise DeviceError(f"{self._image} has no vector table. Build it again.")
+        first = self._segments[0] if self._segments else ElfSegment(start, b"")
+        try:
+            self._start = self._architecture.start(first.address, first.data)
+        except ValueError as error:
+            raise DeviceError(f"{self._image} {error}. Build it again.") from error
 
     def _power_on(self) -> None:
         start, size_bytes = self._ram
         self._uc.mem_write(start, _POWER_ON_RAM * size_bytes)
         for segment in self._segments:
             self._uc.mem_write(segment.address, segment.data)
-        stack_pointer, self._pc = struct.unpack("<II", self._segments[0].data[:8])
-        self._uc.reg_write(self._unicorn.arm_const.UC_ARM_REG_SP, stack_pointer)
+        self._pc, stack_pointer = self._start
+        if stack_pointer is not None:
+            self._uc.reg_write(self._architecture.registers.sp, stack_pointer)
         self._device.power_on()
         self._busy_s = 0.0
         self._fault_detail = ""
 
     def _run(self, limit_s: float) -> None:
         """Lets the processor run until it is paused or ``limit_s`` is over; finds out why it stopped."""
-        arm = self._unicorn.arm_const
+        begin = self._pc | self._architecture.pc_bits
         self._device.resume()
         started = time.monotonic()
         try:
             if self._counter is None:
-                self._uc.emu_start(self._pc | 1, _NOWHERE, max(1, int(limit_s * 1e6)))
+                self._uc.emu_start(begin, _NOWHERE, max(1, int(limit_s * 1e6)))
             else:
                 self._counter.stop_at(started + limit_s)
-                self._uc.emu_start(self._pc | 1, _NOWHERE, 0)
+                self._uc.emu_start(begin, _NOWHERE, 0)
         except (self._unicorn.UcError, ValueError) as error:
             self._end = f"the firmware faulted {self._place()}: {self._fault_detail or error}."
             return
-        self._pc = self._uc.reg_read(arm.UC_ARM_REG_PC)
+        self._pc = self._uc.reg_read(self._architecture.registers.pc)
         self._busy_s += time.monotonic() - started
         if self._device.reset_due:
             self._power_on()
@@ -157,14 +151,11 @@ class UnicornTransport:
 
     def _place(self) -> str:
         """Where the processor stands, for a sentence."""
-        arm = self._unicorn.arm_const
-        pc, lr, sp = (
-            self._uc.reg_read(register)
-            for register in (arm.UC_ARM_REG_PC, arm.UC_ARM_REG_LR, arm.UC_ARM_REG_SP)
-        )
+        names = self._architecture.registers
+        pc, link, sp = (self._uc.reg_read(register) for register in (names.pc, names.link, names.sp))
         symbol = symbol_at(self._image, pc)
         inside = f" in {symbol.name}" if symbol is not None else ""
-        return f"at pc=0x{pc:08x}{inside}, lr=0x{lr:08x}, sp=0x{sp:08x}"
+        return f"at pc=0x{pc:08x}{inside}, {names.link_name}=0x{link:08x}, sp=0x{sp:08x}"
 
     def _on_read(self, _uc: Processor, offset: int, _size_bytes: int, _data: object) -> int:
         return self._device.read(offset)
@@ -211,7 +202,7 @@ class _GuestMemory:
 def _import_unicorn() -> ModuleType:
     try:
         import unicorn
-        from unicorn import arm_const, unicorn_const  # noqa: F401
+        from unicorn import arm_const, riscv_const, unicorn_const  # noqa: F401
     except ImportError as error:
         raise ToolchainError(
             "unicorn, which emulates this board, is not installed. Install it with "
@@ -220,22 +211,10 @@ def _import_unicorn() -> ModuleType:
     return unicorn
 
 
-def _new_processor(unicorn: ModuleType, board: Board) -> Processor:
-    machine = board.emulator.machine if board.emulator is not None else ""
-    model = _CPU_MODELS.get(machine)
-    if model is None:
-        raise UsageError(
-            f"the profile of {board.name} names the emulated processor '{machine}'; "
-            f"known: {', '.join(_CPU_MODELS)}."
-        )
-    const = unicorn.unicorn_const
-    processor = unicorn.Uc(const.UC_ARCH_ARM, const.UC_MODE_THUMB | const.UC_MODE_MCLASS)
-    processor.ctl_set_cpu_model(getattr(unicorn.arm_const, model))
-    return cast(Processor, processor)
-
-
-def _map_memory(unicorn: ModuleType, processor: Processor, board: Board) -> tuple[_Region, _Region]:
-    """Maps flash, RAM and the system control space. Returns flash and RAM."""
+def _map_memory(
+    unicorn: ModuleType, processor: Processor, board: Board, architecture: Architecture
+) -> tuple[_Region, _Region]:
+    """Maps flash, RAM and what is the processor's own. Returns flash and RAM."""
     if board.memory is None or board.mcu.flash_bytes is None:
         raise UsageError(f"the profile of {board.name} has no [memory], which its emulator needs.")
     const = unicorn.unicorn_const
@@ -243,7 +222,8 @@ def _map_memory(unicorn: ModuleType, processor: Processor, board: Board) -> tupl
     ram = (board.memory.ram_origin, _whole_pages(board.mcu.ram_bytes))
     processor.mem_map(*flash, const.UC_PROT_READ | const.UC_PROT_EXEC)
     processor.mem_map(*ram, const.UC_PROT_READ | const.UC_PROT_WRITE)
-    processor.mem_map(*_SYSTEM_CONTROL, const.UC_PROT_READ | const.UC_PROT_WRITE)
+    for region in architecture.system_regions:
+        processor.mem_map(*region, const.UC_PROT_READ | const.UC_PROT_WRITE)
     return flash, ram
 
 

@@ -5,8 +5,11 @@
 
 #include "edgekit/ek_model.h"
 #include "edgekit/ek_plan.h"
+#include "edgekit/ek_port.h"
 
 #define ARENA_ALIGNMENT 16 /* every offset of the plan is a multiple of it */
+
+__attribute__((weak)) void ek_port_relax(void) {}
 
 static int8_t *arena; /* NULL until ek_model_init succeeds */
 static ek_op_observer observer;
@@ -38,6 +41,7 @@ static int run_row(const ek_layer *layer, uint32_t y) {
     if (layer->kernel != NULL) {
         find_taps(layer, y);
         layer->kernel(layer->params, ek_model_plan.taps, output, arena + layer->scratch_offset);
+        ek_port_relax();
     }
     if (observer == NULL || layer->op_index == EK_NO_OP) {
         return 0;

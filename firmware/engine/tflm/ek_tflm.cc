@@ -43,7 +43,9 @@ using Registration = decltype(tflite::Register_SOFTMAX());
 class ObservedOps : public tflite::MicroOpResolver {
   public:
     const Registration *FindOp(tflite::BuiltinOperator op) const override;
-    const Registration *FindOp(const char *) const override { return nullptr; }
+    const Registration *FindOp(const char *) const override {
+        return nullptr;
+    }
     tflite::TfLiteBridgeBuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override;
 
   private:
@@ -135,7 +137,9 @@ TfLiteStatus invoke_op(size_t kind, TfLiteContext *context, TfLiteNode *node) {
         return kTfLiteOk;
     }
     const TfLiteEvalTensor *output = context->GetEvalTensor(context, node->outputs->data[0]);
-    if (engine.observer(engine.observer_context, op, output->data.int8, element_count(output)) == 0) {
+    const uint32_t size_bytes = static_cast<uint32_t>(element_count(output));
+    const ek_op_rows rows = {op, output->data.int8, 0, size_bytes, size_bytes};
+    if (engine.observer(engine.observer_context, &rows) == 0) {
         return kTfLiteOk;
     }
     engine.stopped = true;
@@ -196,7 +200,8 @@ bool register_ops() {
         return true;
     }
     engine.observed_ops.make();
-    return ek_model_add_ops(*engine.ops.make()) == kTfLiteOk && observe_all(std::make_index_sequence<kKinds>());
+    return ek_model_add_ops(*engine.ops.make()) == kTfLiteOk &&
+           observe_all(std::make_index_sequence<kKinds>());
 }
 
 } /* namespace */
@@ -225,7 +230,8 @@ extern "C" ek_status ek_model_init(void *arena, size_t arena_bytes) {
 
 extern "C" int8_t *ek_model_input(unsigned index) {
     tflite::MicroInterpreter *interpreter = engine.interpreter.object;
-    return engine.ready && index < interpreter->inputs_size() ? interpreter->input(index)->data.int8 : nullptr;
+    return engine.ready && index < interpreter->inputs_size() ? interpreter->input(index)->data.int8
+                                                              : nullptr;
 }
 
 extern "C" ek_status ek_model_invoke(void) {
@@ -243,7 +249,8 @@ extern "C" ek_status ek_model_invoke(void) {
 
 extern "C" const int8_t *ek_model_output(unsigned index) {
     tflite::MicroInterpreter *interpreter = engine.interpreter.object;
-    return engine.ready && index < interpreter->outputs_size() ? interpreter->output(index)->data.int8 : nullptr;
+    return engine.ready && index < interpreter->outputs_size() ? interpreter->output(index)->data.int8
+                                                               : nullptr;
 }
 
 extern "C" size_t ek_model_arena_used_bytes(void) {

@@ -14,8 +14,8 @@ extern uint32_t ek_flash_start[];
 
 /* In the section of the vector table, which the linker script puts first. */
 __attribute__((naked, used, section(".vectors"))) void Reset_Handler(void) {
-    __asm__ volatile("csrci mstatus, 8\n" /* MIE: no interrupts */
-                     "csrw mie, zero\n"
+    /* Interrupts are off at large, in mstatus.MIE; not every core has mie (the ESP32-C3 has not). */
+    __asm__ volatile("csrci mstatus, 8\n"
                      "la t0, trap_entry\n"
                      "csrw mtvec, t0\n"
                      "la sp, ek_stack_top\n"
@@ -59,9 +59,10 @@ __attribute__((used)) static _Noreturn void report_trap(uint32_t stack_pointer, 
 
 /*
  * Every trap is a fault. Reported on the interrupted stack where that still has room for the report,
- * else on the stack's top: what lay there is lost anyway. mtvec wants an address that is a multiple of 4.
+ * else on the stack's top: what lay there is lost anyway. mtvec wants an address that is a multiple of 4,
+ * of 256 where it is always vectored (ESP32-C3); exceptions go to its base in either mode.
  */
-__attribute__((naked, used, aligned(4))) static void trap_entry(void) {
+__attribute__((naked, used, aligned(256))) static void trap_entry(void) {
     __asm__ volatile("mv a0, sp\n"
                      "mv a1, ra\n"
                      "la t0, ek_stack_bottom + 512\n"

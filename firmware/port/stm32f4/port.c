@@ -105,7 +105,7 @@
 #define CR1_UE        (1u << 13)
 
 /* General-purpose pins, 8.4. */
-#define GPIO(port, offset) REGISTER(0x40020000u + (port)*0x400u + (offset))
+#define GPIO(port, offset) REGISTER(0x40020000u + (port) * 0x400u + (offset))
 #define GPIO_MODER         0x00u
 #define GPIO_PUPDR         0x0Cu
 #define GPIO_AFRL          0x20u
@@ -227,7 +227,7 @@ uint32_t ek_port_clock_hz(void) {
 }
 
 uint32_t ek_port_stack_used_bytes(void) {
-    return ek_cortex_m_stack_used_bytes();
+    return ek_startup_stack_used_bytes();
 }
 
 const char *ek_port_board_name(void) {
