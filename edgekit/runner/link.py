@@ -344,9 +344,11 @@ class Link:
         self._require_inputs()
         if op_index >= self._model.op_count:
             raise _RefusalError(_ERR_RANGE)
-        tensor = self._run_operators().tensors[op_index]
-        if offset >= len(tensor):
-            tensor = b""  # There is no such byte.
+        profile = self._run_operators()
+        tensor = profile.tensors[op_index]
+        if offset >= len(tensor):  # There is no such byte, so the run went on to the end.
+            tensor = b""
+            self._state.outputs = profile.run.outputs
         self._state.held = tensor or None
         return struct.pack("<III", len(tensor), 0, len(tensor))
 

@@ -78,7 +78,11 @@ def test_run_generated_uses_the_same_inputs_as_the_host(device: Device):
 
 
 @pytest.mark.parametrize("generated", [False, True])
-def test_profile_digests_each_operator_and_times_it_without_the_digest(device: Device, generated: bool):
+@pytest.mark.parametrize("mode", [(), ("in-halves",)])
+def test_profile_digests_each_operator_and_times_it_without_the_digest(
+    open_device: OpenDevice, generated: bool, mode: tuple[str, ...]
+):
+    device = open_device(*mode)
     inputs = generate_inputs(5, INPUT_SHAPES)
     profiles = device.profile(GeneratedInput(5) if generated else inputs)
     assert [profile.op_index for profile in profiles] == [0, 1, 2, 3, 4]
@@ -89,7 +93,9 @@ def test_profile_digests_each_operator_and_times_it_without_the_digest(device: D
 
 
 @pytest.mark.parametrize("op_index", range(5))
-def test_op_output(device: Device, op_index: int):
+@pytest.mark.parametrize("mode", [(), ("in-halves",)])
+def test_op_output(open_device: OpenDevice, op_index: int, mode: tuple[str, ...]):
+    device = open_device(*mode)
     inputs = random_inputs(11)
     got = device.op_output(op_index, inputs)
     if OP_BYTES[op_index] == 0:
