@@ -32,12 +32,12 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'firmware/*.c' 'firmware/*.h' 'tests/*.c' 'tests/*.h' | grep -v /golden/)
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'firmware/*.c' 'firmware/*.cc' 'firmware/*.h' 'tests/*.c' 'tests/*.h' | grep -v /golden/)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $$(git ls-files 'firmware/*.c' 'firmware/*.h' 'tests/*.c' 'tests/*.h' | grep -v /golden/)
+	$(BIN)/clang-format -i $$(git ls-files 'firmware/*.c' 'firmware/*.cc' 'firmware/*.h' 'tests/*.c' 'tests/*.h' | grep -v /golden/)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py

@@ -94,7 +94,7 @@ class VerifySettings(Record, frozen=True):
     structured: bool = True
     layer_check_inputs: _Count = 4
     max_mean_difference: Annotated[float, msgspec.Meta(ge=0.0, le=255.0)] = 4.0
-    min_top1_agreement: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.9
+    min_top1_agreement: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.8
 
 
 class DeviceSettings(Record, frozen=True):

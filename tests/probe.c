@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program that exercises a port without an operating system: one-letter commands, binary answers. Numbers are 32-bit
- * little-endian unless said otherwise.
+ * A program that exercises a port without an operating system: one-letter commands, binary answers.
+ * Numbers are 32-bit little-endian unless said otherwise.
  */
 #include "edgekit/ek_port.h"
 

@@ -24,6 +24,7 @@ from edgekit.cli.demo import demo
 from edgekit.cli.doctor import doctor
 from edgekit.cli.flash import flash
 from edgekit.cli.init import init
+from edgekit.cli.monitor import monitor
 from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
 from edgekit.cli.train import train
@@ -51,7 +52,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is for click
 
 
-for _command in (init, train, quantize, build, flash, verify, run, demo, boards, doctor):
+for _command in (init, train, quantize, build, flash, verify, monitor, run, demo, boards, doctor):
     cli.add_command(_command)
 
 

@@ -91,6 +91,14 @@ class FrameDecoder:
         rest, self._pending = self._pending, b""
         return [_decode_text(rest)] if rest else []
 
+    def take_text(self) -> list[Packet | LogText]:
+        """Like :meth:`take_rest`, but only what is nothing but text: a frame on its way stays.
+
+        For when nothing has come for a while and somebody watches: devices end no text with a delimiter.
+        """
+        is_text = len(self._pending) > 1 and not _decode_text(self._pending).damaged
+        return self.take_rest() if is_text else []
+
 
 def _decode_chunk(chunk: bytes) -> Packet | LogText:
     try:

@@ -152,6 +152,8 @@ class SerialTransport:
 
         deadline_s = time.monotonic() + timeout_s
         try:
+            if timeout_s <= 0 and not self._port.in_waiting:
+                return b""  # pyserial's own wait has a fixed length, see _POLL_S
             while True:
                 first: bytes = self._port.read(1)
                 if first:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from edgekit.device.link import DELIMITER
 from edgekit.device.transport import Transport
 from edgekit.errors import DeviceError
 
@@ -31,6 +32,8 @@ class LinkServer:
     def __init__(self, transport: Transport, port: int) -> None:
         self._transport = transport
         self._client: socket.socket | None = None
+        self._device_speaks = False
+        """Whether an answer is expected, or only begun: frames end with a delimiter."""
         try:
             self._listener = socket.create_server(("127.0.0.1", port))
         except OSError as error:
@@ -60,13 +63,15 @@ class LinkServer:
         """Carries bytes for about ``wait_s``. Raises DeviceError where the device fails."""
         deadline_s = time.monotonic() + wait_s
         while True:
-            if self._client is None:
+            client = self._client
+            if client is None:
                 self._accept()
-            elif _readable(self._client):
-                self._take_request(self._client)
-            answer = self._transport.read(_IDLE_SLICE_S if self._client is None else _SLICE_S)
-            if answer and self._client is not None:
-                self._send(self._client, answer)
+                self._transport.read(_IDLE_SLICE_S)
+            else:
+                # One side waits for the other by turns, so that is where this waits, too.
+                if _readable(client, 0.0 if self._device_speaks else _SLICE_S):
+                    self._take_request(client)
+                self._give_answer(client, self._transport.read(_SLICE_S if self._device_speaks else 0.0))
             if time.monotonic() >= deadline_s:
                 return
 
@@ -76,7 +81,7 @@ class LinkServer:
         self._listener.close()
 
     def _accept(self) -> None:
-        if _readable(self._listener):
+        if _readable(self._listener, 0.0):
             self._client, _ = self._listener.accept()
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._client.settimeout(_CLIENT_TIMEOUT_S)
@@ -88,10 +93,14 @@ class LinkServer:
             request = b""
         if request:
             self._transport.write(request)
+            self._device_speaks = True
         else:
             self._drop()
 
-    def _send(self, client: socket.socket, answer: bytes) -> None:
+    def _give_answer(self, client: socket.socket, answer: bytes) -> None:
+        if not answer:
+            return
+        self._device_speaks = not answer.endswith(DELIMITER)
         try:
             client.sendall(answer)
         except OSError:
@@ -111,5 +120,5 @@ def serve(transport: Transport, port: int, say: Callable[[str], None]) -> None:
             server.step(1.0)
 
 
-def _readable(connection: socket.socket) -> bool:
-    return bool(select.select([connection], [], [], 0)[0])
+def _readable(connection: socket.socket, timeout_s: float) -> bool:
+    return connection.fileno() >= 0 and bool(select.select([connection], [], [], timeout_s)[0])

@@ -35,6 +35,8 @@ registrations and reference kernels; its last release is of July 2024."""
 TFLM_LIBRARY_VERSION = "2.0.0"
 TFLM_LIBRARY_HEADER = "Chirale_TensorFlowLite.h"
 
+# The main thread of the mbed cores (ArduinoCore-mbed, variants/*/conf/mbed_app.json).
+_MBED_STACK_BYTES = 32_768
 SOURCE_FOLDER = "src/"
 _CONFIGURATION = "board/ek_config.h"
 _LONGEST_NAME = 63
@@ -52,8 +54,10 @@ def assemble(
     """The complete project of ``graph`` for ``board``; arguments as in the bare-metal assembler.
 
     The sketch is a folder in the project, because a sketch bears the name of its folder. Raises
-    UnknownNameError for a board of a platform that no version is known of.
+    UnknownNameError for a board of a platform that no version is known of, DoesNotFitError where the model
+    cannot fit beside the core.
     """
+    sdk_sources.check_sdk_fit(board, files, 0 if is_avr(board) else _MBED_STACK_BYTES)
     fqbn = board.engines[engine].target
     platform = ":".join(fqbn.split(":")[:2])
     if platform not in PLATFORMS:

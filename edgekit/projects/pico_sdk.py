@@ -20,6 +20,8 @@ TFLMICRO_COMMIT = "dfea53b977f131dc50d7060568ad4fd355d4d71e"
 
 # The SDK's linker scripts keep 4 KiB of scratch memory for the stack of the first core; its default is half.
 _STACK_BYTES = 4096
+# The two banks of scratch memory, in which nothing but stacks is placed (SDK, memmap_default.ld).
+_SCRATCH_BYTES = 8192
 _DEFINES = (
     # The link is binary: no line feed may become two bytes.
     "PICO_STDIO_ENABLE_CRLF_SUPPORT=0",
@@ -35,7 +37,11 @@ def assemble(
     files: EngineFiles,
     engine: EngineName,
 ) -> Project:
-    """The complete project of ``graph`` for ``board``; arguments as in the bare-metal assembler."""
+    """The complete project of ``graph`` for ``board``; arguments as in the bare-metal assembler.
+
+    Raises DoesNotFitError where the model cannot fit beside the SDK.
+    """
+    sdk_sources.check_sdk_fit(board, files, _SCRATCH_BYTES)
     firmware = sdk_sources.sdk_firmware(board, model, files, ("pico_sdk",))
     values = {
         **sdk_sources.facts(board, graph, model, engine),

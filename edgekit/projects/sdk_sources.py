@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit import __version__
 from edgekit.boards import Board, EngineName
+from edgekit.codegen.footprint import BoardMemory, check_fit
 from edgekit.firmware_project import EngineFiles
 from edgekit.projects import board_files, documents
 from edgekit.projects.application import application_files
@@ -61,6 +62,16 @@ def sdk_firmware(
         "board/ek_board.h": board_files.board_header(board),
     }
     return SdkFirmware(dict(sorted(contents.items())), sources, folders)
+
+
+def check_sdk_fit(board: Board, files: EngineFiles, ram_bytes: int) -> None:
+    """Raises DoesNotFitError where the SDK leaves too little of the board's RAM for the arena.
+
+    ``ram_bytes`` is what any program of the SDK takes there, stacks included. The rest, such as a USB
+    stack, only the linker knows.
+    """
+    memory = BoardMemory(board.mcu.ram_bytes, board.mcu.flash_bytes, ram_bytes)
+    check_fit(files.arena_bytes, files.constant_bytes, board.name, memory)
 
 
 def facts(board: Board, graph: Graph, model: bytes, engine: EngineName) -> dict[str, object]:

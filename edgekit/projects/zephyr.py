@@ -18,6 +18,9 @@ _MODULES = ("cmsis_6", "hal_nordic", "hal_stm32")
 _TFLM_MODULES = ("cmsis-nn", "tflite-micro")
 # Zephyr's default of 1,024 bytes is too little for an inference.
 _STACK_BYTES = 4096
+# Zephyr's own stacks of interrupts, work queue and idle thread (defaults of kernel/Kconfig on Arm), and the
+# port's ring of received bytes.
+_KERNEL_RAM_BYTES = 2048 + 1024 + 320 + 1024
 _DOCUMENTS = ("CMakeLists.txt", "README.md", "prj.conf", "sample.yaml", "west.yml")
 
 
@@ -28,7 +31,12 @@ def assemble(
     files: EngineFiles,
     engine: EngineName,
 ) -> Project:
-    """The complete project of ``graph`` for ``board``; arguments as in the bare-metal assembler."""
+    """The complete project of ``graph`` for ``board``; arguments as in the bare-metal assembler.
+
+    Raises DoesNotFitError where the model cannot fit beside Zephyr.
+    """
+    stack_bytes = board.memory.stack_bytes if board.memory is not None else _STACK_BYTES
+    sdk_sources.check_sdk_fit(board, files, stack_bytes + _KERNEL_RAM_BYTES)
     firmware = sdk_sources.sdk_firmware(board, model, files, ("zephyr", "dwt"))
     values = {
         **sdk_sources.facts(board, graph, model, engine),
@@ -37,7 +45,7 @@ def assemble(
         "defines": (),
         "zephyr_version": ZEPHYR_VERSION,
         "modules": sorted((*_MODULES, *(_TFLM_MODULES if engine == "tflm" else ()))),
-        "stack_bytes": board.memory.stack_bytes if board.memory is not None else _STACK_BYTES,
+        "stack_bytes": stack_bytes,
         "has_fpu": board.mcu.core.endswith("f"),
         "baud": board.serial.baud if board.serial is not None else 115200,
         "root": "",

@@ -28,6 +28,8 @@ _PACKAGES = (
 )
 _RESOLVERS = {"reference": "BUILTIN_REF", "fast": "AUTO"}
 _DELEGATE = "DELEGATE"
+_SAME_BYTES = frozenset({"RESHAPE"})
+"""Operators that may share their input's memory and change nothing in it."""
 _MAX_RANK = 4
 
 
@@ -141,20 +143,28 @@ class LiteRtModel:
         return tuple(interpreter.get_tensor(index).tobytes() for index in self._output_indices)
 
     def _find_shown_ops(self, interpreter: _Untyped) -> tuple[bool, ...]:
-        """For each operator, whether its output is really written when all tensors are kept.
+        """For each operator, whether its output is really written, and still there after a run.
 
         Where a delegate took operators over, only what the delegates write is: the interpreter still has
-        memory for the tensors between, with nothing in it.
+        memory for the tensors between, with nothing in it. And some versions let an operator such as ADD
+        write over its input although all tensors were to be kept.
         """
         try:
             details = interpreter._get_ops_details()
         except AttributeError:
-            return (self._resolver == _RESOLVERS["reference"],) * self.op_count
+            return (False,) * self.op_count  # Nobody can tell.
         delegated = [op for op in details if op["op_name"] == _DELEGATE]
-        if not delegated:
-            return (True,) * self.op_count
         written = {int(index) for op in delegated for index in op["outputs"]}
-        return tuple(index in written for index in self._op_outputs)
+        places = [_place(interpreter, index) for index in self._op_outputs]
+        shown = []
+        for op_index, place in enumerate(places):
+            later = range(op_index + 1, self.op_count)
+            survives = not any(
+                _overlap(place, places[other]) and details[other]["op_name"] not in _SAME_BYTES
+                for other in later
+            )
+            shown.append(survives and (not delegated or self._op_outputs[op_index] in written))
+        return tuple(shown)
 
     def _op_output(self, op_index: int) -> bytes:
         if not self._shown_ops[op_index] or self._op_outputs[op_index] < 0:
@@ -164,6 +174,23 @@ class LiteRtModel:
         except ValueError:  # "Tensor data is null": it has no memory
             return b""
         return bytes(tensor.tobytes()) if tensor.dtype == np.int8 else b""
+
+
+def _place(interpreter: _Untyped, index: int) -> range:
+    """The addresses of a tensor's bytes; empty where it has no memory."""
+    if index < 0:
+        return range(0)
+    try:
+        # A view of the interpreter's memory, which must be let go before it runs again.
+        view = interpreter.tensor(index)()
+    except ValueError:
+        return range(0)
+    start = int(view.__array_interface__["data"][0])
+    return range(start, start + int(view.nbytes))
+
+
+def _overlap(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 def _tensor(details: _Untyped) -> Tensor:

@@ -247,9 +247,11 @@ def _find_pico_sdk(environment: Environment) -> Installation | None:
 
 def _pico_sdk_commands(installation: Installation, target: Target) -> Sequence[Command]:
     cmake = installation.command
-    board = f"-DPICO_BOARD={target.name}"
+    # Without picotool the SDK would fetch and compile it; edgekit writes UF2 files itself.
+    without = "OFF" if _on_path("picotool", os.environ) else "ON"
+    options = (f"-DPICO_BOARD={target.name}", "-DCMAKE_BUILD_TYPE=Release", f"-DPICO_NO_PICOTOOL={without}")
     return (
-        (*cmake, "-S", ".", "-B", SDK_BUILD_FOLDER, board, "-DCMAKE_BUILD_TYPE=Release"),
+        (*cmake, "-S", ".", "-B", SDK_BUILD_FOLDER, *options),
         (*cmake, "--build", SDK_BUILD_FOLDER, "--parallel"),
     )
 

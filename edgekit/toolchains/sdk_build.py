@@ -14,6 +14,7 @@ from edgekit.firmware_project import Project
 from edgekit.toolchains import elf
 from edgekit.toolchains.build import BUILD_FOLDER, BuildResult
 from edgekit.toolchains.sdk import SDK_BUILD_FOLDER, SDKS, Command, Installation, Sdk, Target
+from edgekit.toolchains.uf2 import FAMILIES, uf2_image
 
 # The first build of an SDK compiles it, and may fetch components.
 _BUILD_TIMEOUT_S = 3600.0
@@ -114,7 +115,7 @@ def _result(sdk: Sdk, installation: Installation, target: Target, log: Path) -> 
     return BuildResult(
         image=image,
         binary=_existing(target, images.binary),
-        uf2=_existing(target, images.uf2),
+        uf2=_existing(target, images.uf2) or _write_uf2(image, target.board),
         log=log,
         sizes=listing,
         toolchain=sdk.name,
@@ -128,6 +129,16 @@ def _result(sdk: Sdk, installation: Installation, target: Target, log: Path) -> 
         stack_bytes=sizes.stack_bytes,
         warnings="",
     )
+
+
+def _write_uf2(image: Path, board: Board) -> Path | None:
+    """The UF2 file of a board that takes one, where the SDK made none."""
+    family = FAMILIES.get(board.mcu.name)
+    if board.flash.tool != "uf2" or family is None:
+        return None
+    path = image.with_suffix(".uf2")
+    write_atomically(path, uf2_image(elf.flash_image(image), elf.read_segments(image)[0].address, family))
+    return path
 
 
 def _existing(target: Target, name: str | None) -> Path | None:

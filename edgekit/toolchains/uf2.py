@@ -12,7 +12,7 @@ import struct
 import sys
 from pathlib import Path
 
-FAMILIES = {"RP2040": 0xE48B_FF56}
+FAMILIES = {"RP2040": 0xE48B_FF56, "RP2350": 0xE48B_FF59}
 """Family ids by ``mcu.name``: a boot ROM ignores blocks of another family."""
 
 PAGE_BYTES = 256

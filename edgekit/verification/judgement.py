@@ -27,7 +27,7 @@ class Tolerance:
     """
 
     mean_difference: float = 4.0
-    top1_agreement: float = 0.9
+    top1_agreement: float = 0.8
 
 
 DEFAULT_TOLERANCE = Tolerance()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kernels.compiling import compile_program
+from PIL import Image
 from probe_firmware import require_program, require_toolchain
 
 from edgekit.boards import EngineName, load_board
@@ -21,6 +23,7 @@ from edgekit.firmware_project import EngineFiles, Project
 from edgekit.graph import arithmetic
 from edgekit.graph.executor import execute
 from edgekit.graph.ir import FullyConnected, Graph, Requantization, Reshape, Softmax, Tensor
+from edgekit.graph.tflite import read_tflite
 from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
 from edgekit.toolchains.zig import find_zig
@@ -81,9 +84,9 @@ def scores_of(graph: Graph, frame: bytes, frame_format: FrameFormat) -> np.ndarr
     return execute(graph, [quantize_pixels(pixels[np.newaxis], 1 / 128, 0)])[0].reshape(-1).astype(int)
 
 
-def top_three(scores: np.ndarray) -> str:
+def top_three(scores: np.ndarray, names: Sequence[str] = NAMES) -> str:
     best = np.argsort(-scores, kind="stable")[:3]
-    return ", ".join(f"{NAMES[index]} {(scores[index] + 128) / 256:.3f}" for index in best)
+    return ", ".join(f"{names[index]} {(scores[index] + 128) / 256:.3f}" for index in best)
 
 
 def make_example(project: Project, folder: Path, toolchain: str, board_name: str) -> None:
@@ -129,6 +132,31 @@ def test_linux_camera_names_what_python_names(
     assert len(answers) > 2 * FRAMES
 
 
+def test_a_real_network_sees_real_photos(tmp_path: Path, shared_folder: Path) -> None:
+    """Visual wake words on photos as a Raspberry Pi's camera would send them."""
+    model = (shared_folder / "models" / "mlperf_tiny" / "vww_96_int8.tflite").read_bytes()
+    graph, board, names = read_tflite(model, "vww"), load_board("host"), ("nobody", "person")
+    project = assemble(board, graph, model, engine_files("aot", graph, model, board), "aot", names)
+    make_example(project, tmp_path, "gcc", "host")
+    frame_format = FrameFormat("yuv420", 320, 240)
+    photos = sorted((shared_folder / "data" / "cats_dogs" / "test" / "cats").glob("*.jpg"))[:FRAMES]
+    frames = [as_yuv420(photo, frame_format) for photo in photos]
+    program = tmp_path / "build" / "camera"
+    done = subprocess.run([program, "320", "240"], input=b"".join(frames), capture_output=True, check=True)
+    expected = [top_three(scores_of(graph, frame, frame_format), names) for frame in frames]
+    assert done.stdout.decode().splitlines() == expected
+    assert len(set(expected)) > FRAMES // 2
+
+
+def as_yuv420(photo: Path, frame_format: FrameFormat) -> bytes:
+    """A photo as a frame, Y from 16 to 235."""
+    with Image.open(photo) as image:
+        resized = image.convert("YCbCr").resize((frame_format.width, frame_format.height))
+    y, u, v = np.asarray(resized).astype(int).transpose(2, 0, 1)
+    chroma = [128 + (plane[::2, ::2] - 128) * 224 // 255 for plane in (u, v)]
+    return b"".join(plane.astype(np.uint8).tobytes() for plane in (16 + y * 219 // 255, *chroma))
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["64"], ["0", "48"], ["64", "x"], ["64", "48", "mp4"], ["9999", "48"]]
 )
@@ -145,11 +173,13 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "build" / "camera"
 
 
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
-def test_bare_metal_board_reads_rows(tmp_path: Path, toolchain: str) -> None:
-    """On the virtual board, which never holds more of a frame than a row."""
+@pytest.mark.parametrize(
+    ("board_name", "toolchain"), [("virt-cortex-m4", "zig"), ("virt-cortex-m0", "gcc"), ("virt-rv32", "zig")]
+)
+def test_bare_metal_board_reads_rows(tmp_path: Path, board_name: str, toolchain: str) -> None:
+    """On virtual boards, which never hold more of a frame than a row."""
     pytest.importorskip("unicorn", reason="unicorn is not installed")
-    graph, board = picture_graph(), load_board("virt-cortex-m4")
+    graph, board = picture_graph(), load_board(board_name)
     make_example(project_for(board.name, graph), tmp_path, toolchain, board.name)
     frame_format = FrameFormat("rgb565be", 160, 120)
     transport = open_emulator(board, tmp_path / "build" / "rows.elf")
@@ -165,6 +195,14 @@ def test_bare_metal_board_reads_rows(tmp_path: Path, toolchain: str) -> None:
             assert received.decode() == f"{NAMES[best]} {(scores[best] + 128) * 100 // 256}\n"
     finally:
         transport.close()
+
+
+def test_a_pico_gets_a_file_for_its_drive(tmp_path: Path) -> None:
+    project = project_for("pico", picture_graph())
+    make_example(project, tmp_path, "gcc", "pico")
+    assert "make build/rows.uf2" in (tmp_path / "README.md").read_text()
+    subprocess.run(["make", "build/rows.uf2", "TOOLCHAIN=gcc"], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "build" / "rows.uf2").read_bytes()[:4] == b"UF2\n"
 
 
 @pytest.mark.parametrize("board_name", ["host", "virt-cortex-m4"])

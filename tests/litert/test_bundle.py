@@ -119,6 +119,7 @@ class FakeInterpreter:
     """Two operators, 3 → 4 → 5; ``quirks`` say what it does wrong when it keeps all tensors."""
 
     def __init__(self, quirks: set[str], keep_all: bool) -> None:
+        self.memory = np.zeros(4, np.int8)
         self.quirks = quirks if keep_all else quirks & {"invoke fails", "refuses"}
         if "refuses" in quirks:
             raise ValueError("this model is none")
@@ -150,8 +151,14 @@ class FakeInterpreter:
             raise ValueError("Tensor data is null. Run allocate_tensors() first")
         return self.input + np.int8(index + ("other outputs" in self.quirks))
 
+    def tensor(self, index):
+        """Its memory: the operators' outputs lie in one array, apart unless the second is in place."""
+        memory = self.memory[0:2] if "in place" in self.quirks else self.memory[2 * (index - 4) :][:2]
+        return lambda: memory
+
     def _get_ops_details(self):
-        ops = [{"op_name": "CONV_2D", "outputs": [4]}, {"op_name": "ADD", "outputs": [5]}]
+        second = "RESHAPE" if "reshape" in self.quirks else "ADD"
+        ops = [{"op_name": "CONV_2D", "outputs": [4]}, {"op_name": second, "outputs": [5]}]
         return [*ops, {"op_name": "DELEGATE", "outputs": [5]}] if "delegated" in self.quirks else ops
 
 
@@ -174,6 +181,8 @@ class FakePackage:
         ((), (b"\x05\x06", b"\x06\x07")),
         (("null",), (b"", b"\x06\x07")),
         (("delegated",), (b"", b"\x06\x07")),
+        (("in place",), (b"", b"\x06\x07")),
+        (("in place", "reshape"), (b"\x05\x06", b"\x06\x07")),
         (("other outputs",), (b"", b"")),
     ],
 )

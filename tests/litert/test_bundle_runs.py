@@ -58,7 +58,7 @@ def image(edgekit, workspace):
     return build
 
 
-@pytest.mark.parametrize("name", ["kws_ref_model", "ad01_int8"])
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "ad01_int8"])
 def test_reference_kernels_over_a_pty(shared_folder, package, python, serving, image, verify, name):
     """tflite-runtime is bit-exact; ai-edge-litert is, but for the rounding of FULLY_CONNECTED."""
     model = shared_folder / "models" / "mlperf_tiny" / f"{name}.tflite"
@@ -69,7 +69,9 @@ def test_reference_kernels_over_a_pty(shared_folder, package, python, serving, i
     if package == "tflite-runtime":
         assert (outcome.exit_code, verdict["outcome"], verdict["judgement"]) == (0, "exact", None)
         assert outcome.err.count("bit-exact: rpi4") == 1
-        assert verdict["layer_check"]["operators"] == verdict["layer_check"]["operators_total"]
+        # ResNet8 has three ADD, which this package lets write over a convolution's output.
+        hidden = verdict["layer_check"]["operators_total"] - verdict["layer_check"]["operators"]
+        assert hidden == (3 if name == "pretrainedResnet_quant" else 0)
     else:
         assert (outcome.exit_code, verdict["outcome"]) == (EXIT_TOLERATED, "tolerated")
         assert (verdict["exact"], verdict["judgement"]["rule"]) == (False, "rounding")

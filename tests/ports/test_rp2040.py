@@ -7,7 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from probe_firmware import require_program, require_toolchain, tiny_graph, tiny_project
+from probe_firmware import (
+    Probe,
+    probe_project,
+    require_program,
+    require_toolchain,
+    tiny_graph,
+    tiny_project,
+)
 
 from edgekit.boards import load_board
 from edgekit.device.device import Device
@@ -144,6 +151,41 @@ def test_instructions_are_counted_as_on_the_virtual_board(rp2040js, tmp_path):
     pico, virtual = counted("pico"), counted("virt-cortex-m0")
     assert virtual > 50_000
     assert 0 <= pico - virtual < 40  # reading SysTick takes a dozen instructions more
+
+
+@pytest.fixture(scope="module")
+def probe_image(tmp_path_factory):
+    require_toolchain("gcc", BOARD)
+    folder = tmp_path_factory.mktemp("probe")
+    project = probe_project(BOARD)
+    write_project(project, folder)
+    return compile_project(project, folder, BOARD, "gcc").image
+
+
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        (("W", 0xA000_0000), "exception=0x00000003 pc=0x1000"),
+        (("J", 0xB000_0001), "exception=0x00000003 pc=0xb000000"),
+        (("U",), "exception=0x00000003 pc=0x1000"),
+        (("K", 100_000), "exception=0x00000003 stack overflow"),
+        (("Q",), "exception=0x00000003 pc=0x1000"),
+    ],
+    ids=["write-nowhere", "jump-nowhere", "undefined-instruction", "stack-overflow", "end-of-main"],
+)
+def test_fault_is_told_with_its_place(rp2040js, probe_image, command, known):
+    probe = Probe(open_emulator(BOARD, probe_image))
+    probe.command(*command)
+    text = probe.read(len(known) + 30).decode(errors="replace")
+    assert known in text
+    with pytest.raises(DeviceError, match="stopped by a processor fault"):
+        read_to_the_end(probe.transport)
+    probe.transport.close()
+
+
+def read_to_the_end(transport) -> None:
+    for _ in range(10):
+        transport.read(2.0)
 
 
 def test_emulated_boot_rom_refuses_a_spoilt_boot_stage(rp2040js, built, tmp_path):

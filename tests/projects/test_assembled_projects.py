@@ -21,6 +21,7 @@ from probe_firmware import (
 from edgekit.boards import board_names, load_board, read_board
 from edgekit.errors import UsageError
 from edgekit.projects import board_files
+from edgekit.projects.documents import objcopy_command
 from edgekit.projects.firmware_files import port_sources, with_headers
 from edgekit.projects.project import write_project
 from edgekit.resources import firmware_folder
@@ -113,7 +114,7 @@ def test_line_breaks_in_names_cannot_add_lines(tmp_path):
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
-@pytest.mark.parametrize("board_name", ["virt-cortex-m4", "mps2-an386", "host"])
+@pytest.mark.parametrize("board_name", ["virt-cortex-m4", "mps2-an386", "virt-rv32", "host"])
 def test_makefile_makes_the_very_image_of_edgekit(tmp_path, board_name, toolchain):
     require_program("make")
     board = load_board(board_name)
@@ -124,7 +125,7 @@ def test_makefile_makes_the_very_image_of_edgekit(tmp_path, board_name, toolchai
     write_project(project, tmp_path / "hand")
     run_make(tmp_path / "hand", f"TOOLCHAIN={toolchain}", f"ZIG={find_zig()}")
     assert (tmp_path / "hand" / "build" / ours.name).read_bytes() == ours.read_bytes()
-    if project.recipe.linker_script is not None and shutil.which("arm-none-eabi-objcopy"):
+    if project.recipe.linker_script is not None and shutil.which(objcopy_command(board)):
         run_make(tmp_path / "hand", "build/firmware.bin", f"TOOLCHAIN={toolchain}", f"ZIG={find_zig()}")
         binary = (tmp_path / "hand" / "build" / "firmware.bin").read_bytes()
         assert binary == ours.with_suffix(".bin").read_bytes()

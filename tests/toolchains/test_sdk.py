@@ -11,10 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 from graph import tflite_builder as build
+from probe_firmware import TINY_MODEL, tiny_graph
 
 from edgekit.boards import SdkName, board_names, load_board
+from edgekit.engines import engine_files
 from edgekit.errors import DoesNotFitError, NotCompiledError, ToolchainError, UsageError
 from edgekit.firmware_project import Project, Recipe
+from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
 from edgekit.toolchains.sdk import (
     SDKS,
@@ -27,6 +30,7 @@ from edgekit.toolchains.sdk import (
     not_compiled,
 )
 from edgekit.toolchains.sdk_build import compile_with_sdk
+from edgekit.toolchains.uf2 import FAMILIES
 
 ESP32 = load_board("esp32")
 PROJECT = Project("p", {"CMakeLists.txt": b"", "sk/sk.ino": b""}, Recipe((), ()))
@@ -145,7 +149,7 @@ def test_the_first_that_is_installed_is_taken(monkeypatch):
         (
             "pico-sdk",
             [
-                "T -S . -B build/edgekit -DPICO_BOARD=B -DCMAKE_BUILD_TYPE=Release",
+                "T -S . -B build/edgekit -DPICO_BOARD=B -DCMAKE_BUILD_TYPE=Release -DPICO_NO_PICOTOOL=ON",
                 "T --build build/edgekit --parallel",
             ],
         ),
@@ -162,7 +166,8 @@ def test_the_first_that_is_installed_is_taken(monkeypatch):
         ),
     ],
 )
-def test_commands(name: SdkName, expected):
+def test_commands(name: SdkName, expected, monkeypatch):
+    monkeypatch.setenv("PATH", "")
     target = Target(PROJECT, Path("/f"), ESP32, "B")
     commands = SDKS[name].commands(Installation(name, "1", ("T",)), target)
     assert [" ".join(command) for command in commands] == expected
@@ -319,6 +324,22 @@ def test_arduino_builder_builds_a_sketch(tmp_path):
     assert result.binary.name == "sk.ino.hex"
     assert 1000 < result.flash_bytes < 4000
     assert result.toolchain_version.startswith("Arduino Builder")
+
+
+@pytest.mark.slow
+def test_the_pico_sdk_builds_its_project(tmp_path):
+    installation = find_sdk("pico-sdk")
+    if installation is None:
+        pytest.skip("the Pico SDK is not installed (PICO_SDK_PATH, cmake, arm-none-eabi-gcc)")
+    board = load_board("pico2")
+    files = engine_files("aot", tiny_graph(), TINY_MODEL, board)
+    project = assemble(board, tiny_graph(), TINY_MODEL, files, "aot")
+    write_project(project, tmp_path)
+    result = compile_with_sdk(installation, project, tmp_path, board, "aot")
+    assert result.binary.stat().st_size == result.flash_bytes
+    uf2 = result.uf2.read_bytes()
+    assert len(uf2) >= 2 * result.flash_bytes
+    assert int.from_bytes(uf2[28:32], "little") == FAMILIES["RP2350"]
 
 
 # ---- the stage ----

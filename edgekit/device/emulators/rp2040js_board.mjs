@@ -23,6 +23,7 @@ const RAM_AT_POWER_ON = 0xa5;
 const IDLE_POLLS = 64;
 const INSTRUCTIONS_A_SLICE = 200000;
 const UART_FR = 0x18;
+const HARD_FAULT = 3;
 const NANOSECONDS = 1e9;
 
 function fail(sentence) {
@@ -65,7 +66,7 @@ function crc32(bytes) {
   return crc;
 }
 
-// Accesses to nowhere, which rp2040js only warns of, are bus faults: they end the program with its place.
+// rp2040js only warns of accesses to nowhere, which are bus faults.
 class FaultLogger extends ConsoleLogger {
   constructor(board) {
     super(LogLevel.Error, false);
@@ -73,12 +74,7 @@ class FaultLogger extends ConsoleLogger {
   }
 
   warn(component, message) {
-    if (component === 'RP2040') {
-      const { PC, LR } = this.board.chip.core;
-      const place = [PC, LR].map((value) => value.toString(16).padStart(8, '0'));
-      this.board.say();
-      fail(`the firmware faulted at pc=0x${place[0]}, lr=0x${place[1]}: ${message}`);
-    }
+    if (component === 'RP2040') this.board.fault(message);
   }
 }
 
@@ -95,18 +91,36 @@ class Board {
     const chip = new RP2040();
     this.chip = chip;
     this.resetDue = false;
+    this.faultDue = null;
     this.emptyPolls = 0;
     chip.logger = new FaultLogger(this);
     chip.sram.fill(RAM_AT_POWER_ON);
     chip.flash.set(this.flash);
-    chip.uart[0].onByte = (byte) => this.unsent.push(byte);
-    chip.onBreak = (code) => {
-      this.say();
-      fail(`the firmware stopped itself with code ${code}, or after a fault that it reported.`);
+    chip.uart[0].onByte = (byte) => {
+      this.unsent.push(byte);
+      this.emptyPolls = 0; // the same register says whether there is room to send
     };
+    chip.onBreak = (code) => this.fault(`undefined instruction, udf #${code}`);
     chip.peripherals[0x40058].onWatchdogTrigger = () => (this.resetDue = true);
     this.countPolls(chip.uart[0]);
     this.bootRom();
+  }
+
+  // A fault of the instruction that is being executed. One inside the fault's own handler locks the core up.
+  fault(what) {
+    if (this.chip.core.IPSR !== HARD_FAULT) {
+      this.faultDue ??= what;
+      return;
+    }
+    this.say();
+    fail('the firmware was stopped by a processor fault. The last line of text that it sent says where.');
+  }
+
+  // Faults while registers are saved to a stack that has overflowed are ignored, as QEMU does.
+  takeFault(pc) {
+    this.chip.core.PC = pc;
+    this.chip.core.exceptionEntry(HARD_FAULT);
+    this.faultDue = null;
   }
 
   countPolls(uart) {
@@ -161,7 +175,9 @@ class Board {
         this.running = false;
         return;
       }
+      const { PC } = chip.core;
       const cycles = chip.core.executeInstruction();
+      if (this.faultDue !== null) this.takeFault(PC);
       chip.clock.tick(((countsInstructions ? 1 : cycles) * NANOSECONDS) / chip.clkSys);
     }
     this.say();

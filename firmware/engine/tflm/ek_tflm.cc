@@ -20,7 +20,6 @@
 #include "model_data.h"
 #include "model_ops.h"
 #include "tensorflow/lite/c/common.h"
-#include "tensorflow/lite/micro/compatibility.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
@@ -49,7 +48,8 @@ class ObservedOps : public tflite::MicroOpResolver {
     tflite::TfLiteBridgeBuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override;
 
   private:
-    TF_LITE_REMOVE_VIRTUAL_DELETE
+    /* There is no heap that the virtual destructor could give the object back to. */
+    void operator delete(void *) {}
 };
 
 /* Room for an object that is made when it is needed: a static object would need a constructor. */

@@ -44,7 +44,4 @@ _Noreturn void ek_cortex_m_system_reset(void);
 }
 #endif
 
-#define ek_cortex_m_stack_used_bytes ek_startup_stack_used_bytes
-#define ek_cortex_m_stop             ek_startup_stop
-
 #endif /* EDGEKIT_EK_CORTEX_M_H */

@@ -1,23 +1,48 @@
 """Start-up code and ports, run for real: on the virtual board and on QEMU, from both compilers."""
 
+import msgspec
 import pytest
-from probe_firmware import TOOLCHAINS, require_program
+from probe_firmware import Probe, probe_project, require_program, require_toolchain
 
 from edgekit.boards import load_board
-from edgekit.device.emulators import instructions
+from edgekit.device.emulators import instructions, open_emulator
+from edgekit.device.emulators.qemu_system import qemu_program
+from edgekit.device.emulators.virtual_board import UnicornTransport
 from edgekit.device.messages import TickUnit
 from edgekit.errors import DeviceError
+from edgekit.projects.project import write_project
+from edgekit.toolchains.build import compile_project
 
-BOARDS = ("virt-cortex-m4", "mps2-an386")
+# Both compilers for each kind of start-up code and port; one for what differs from those in the core only.
+MACHINES = [
+    ("virt-cortex-m4", "zig"),
+    ("virt-cortex-m4", "gcc"),
+    ("mps2-an386", "zig"),
+    ("mps2-an386", "gcc"),
+    ("virt-rv32", "zig"),
+    ("virt-rv32", "gcc"),
+    ("qemu-rv32", "zig"),
+    ("qemu-rv32", "gcc"),
+    ("virt-cortex-m0", "gcc"),
+    ("virt-cortex-m7", "gcc"),
+    ("virt-cortex-m33", "gcc"),
+    ("mps2-an385", "gcc"),
+    ("mps2-an500", "gcc"),
+    ("mps2-an505", "gcc"),
+    ("mps3-an547", "zig"),
+    ("mps3-an547", "gcc"),
+]
+# Where no board here has anything.
+NOWHERE = 0xE0200000
 
 
-@pytest.fixture(params=[(board, toolchain) for board in BOARDS for toolchain in TOOLCHAINS], ids="-".join)
+@pytest.fixture(params=MACHINES, ids="-".join)
 def machine(request):
     """Board and toolchain."""
-    board, toolchain = request.param
-    if board.startswith("mps2"):
-        require_program("qemu-system-arm")
-    return board, toolchain
+    board = load_board(request.param[0])
+    if board.emulator.kind == "qemu-system":
+        require_program(qemu_program(board))
+    return request.param
 
 
 def test_every_byte_value_travels_both_ways(open_probe, machine):
@@ -33,7 +58,7 @@ def test_port_describes_itself(open_probe, machine):
     board = load_board(machine[0])
     assert probe.read(len(board.name) + 1) == board.name.encode() + b"\0"
     unit, clock_hz = probe.number(), probe.number()
-    if machine[0].startswith("mps2"):
+    if board.emulator.kind == "qemu-system":
         assert (unit, clock_hz) == (TickUnit.CYCLES, board.mcu.clock_hz)
     else:
         assert (unit, clock_hz) == (TickUnit.NONE, 0)
@@ -85,8 +110,8 @@ def test_counter_goes_on_beyond_the_24_bits_of_systick(open_probe):
 @pytest.mark.parametrize(
     ("command", "known"),
     [
-        (("W", 0xA0000000), "0xa0000000|cfsr=0x00000400|cfsr=0x00008200"),
-        (("J", 0xB0000001), "0xb0000000|pc=0xb0000000"),
+        (("W", NOWHERE), f"{NOWHERE:#x}|cfsr=0x00000400|cfsr=0x00008200|mcause=0x00000007"),
+        (("J", NOWHERE + 1), f"pc={NOWHERE:#x}"),
         (("U",), "pc=0x"),
     ],
     ids=["write-nowhere", "jump-nowhere", "undefined-instruction"],
@@ -115,6 +140,55 @@ def test_end_of_main_is_told(open_probe, machine):
     probe.command("Q")
     _, error = last_words(probe)
     assert "stopped itself with code 1" in error or "processor fault" in error
+
+
+def test_fault_report_of_armv6m_has_no_fault_status(tmp_path):
+    """Armv6-M has no CFSR and no HFSR. QEMU's Cortex-M3 runs its code, too."""
+    require_program("qemu-system-arm")
+    board = load_board("mps2-an385")
+    board = msgspec.structs.replace(board, mcu=msgspec.structs.replace(board.mcu, core="cortex-m0"))
+    require_toolchain("gcc", board)
+    project = probe_project(board)
+    write_project(project, tmp_path)
+    probe = Probe(open_emulator(board, compile_project(project, tmp_path, board, "gcc").image))
+    probe.command("J", NOWHERE + 1)
+    text, _ = last_words(probe)
+    assert f"exception=0x00000003 pc={NOWHERE:#x} lr=0x" in text
+    assert "fsr" not in text
+
+
+def test_flash_of_a_machine_that_is_all_ram_is_protected(open_probe):
+    require_program("qemu-system-riscv32")
+    board = load_board("qemu-rv32")
+    probe = open_probe(board.name, "zig")
+    probe.command("W", board.memory.flash_origin + 64)
+    text, _ = last_words(probe)
+    assert "mcause=0x00000007" in text
+    assert f"mtval={board.memory.flash_origin + 64:#010x}" in text
+
+
+def test_all_of_ram_is_there(open_probe, machine):
+    probe = open_probe(*machine)
+    board = load_board(machine[0])
+    probe.command("W", board.memory.ram_origin + board.mcu.ram_bytes - 1)
+    assert probe.echo(b"still there") == b"still there"
+
+
+def test_unaligned_access_is_found_where_it_is_looked_for(probe_image):
+    board = load_board("virt-cortex-m0")
+    image = probe_image(board.name, "gcc")
+    address = board.memory.ram_origin + 0x1001
+    lenient, strict = (
+        Probe(UnicornTransport(board, image, check_alignment=check)) for check in (False, True)
+    )
+    lenient.command("A", address)
+    lenient.number()
+    strict.command("A", address - 1)
+    strict.number()
+    strict.command("A", address)
+    _, error = last_words(strict)
+    assert "in main, lr=0x" in error
+    assert f"access to 4 bytes at {address:#010x}, which is not aligned" in error
 
 
 def last_words(probe) -> tuple[str, str]:
