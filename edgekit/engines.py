@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from edgekit.boards import Board, EngineName, KernelsName
 from edgekit.codegen.border import info_bytes
 from edgekit.codegen.bundle import generate_bundle
-from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
-from edgekit.codegen.memory_plan import plan_memory
+from edgekit.codegen.c_model import constant_bytes, generate_model, program_sources
+from edgekit.codegen.memory_plan import plan_graph
 from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
 from edgekit.codegen.tflm_arena import (
     ArenaEstimate,
@@ -59,12 +59,12 @@ def engine_files(
 
 
 def _aot(graph: Graph) -> EngineFiles:
-    plan = plan_memory(graph)
+    program, plan = plan_graph(graph)
     return EngineFiles(
-        generated=generate_model(graph, plan),
-        sources=kernel_sources(graph),
+        generated=generate_model(program, plan),
+        sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
-        constant_bytes=constant_bytes(graph),
+        constant_bytes=constant_bytes(program),
     )
 
 

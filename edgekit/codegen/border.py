@@ -11,7 +11,7 @@ from edgekit.codegen.c_text import comment_text, float_literal, hex_rows, string
 from edgekit.errors import ModelError
 from edgekit.graph.ir import MAX_BORDER_TENSORS, Graph, Tensor
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """EK_CONTRACT_VERSION of the ek_model.h that the generated code implements."""
 
 GET_INFO = """\

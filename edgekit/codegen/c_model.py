@@ -1,17 +1,17 @@
-"""Writes a graph as C: parameters as constants, the plan's offsets, and one kernel call an operator.
+"""Writes a program and its plan as C: constants only, which the engine of firmware/engine/aot runs.
 
-The generated files implement ``ek_model.h``. They hold no logic of their own beyond it: everything that
-computes is in ``firmware/kernels/``. The same graph and plan give the same bytes.
+The generated model.c holds the parameters of each layer's kernel, where its rows lie, and what
+``ek_model_get_info`` tells; the layout is that of ``ek_plan.h``. The same program and plan give the same
+bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.codegen.border import (
     GET_INFO,
-    check_border,
     contract_check,
     info_bytes,
     info_definition,
@@ -26,88 +26,89 @@ from edgekit.codegen.kernel_calls import (
     KernelCall,
     Struct,
     Value,
-    kernel_call,
 )
+from edgekit.codegen.layers import Layer, Operand, Program
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.graph.ir import Graph, Op, Tensor
 
-_OP_OUTPUT_BYTES = 8
+PLAN_VERSION = 1
+"""EK_PLAN_VERSION of the ek_plan.h that the generated tables are for."""
+
+ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
+"""The files of firmware/ that run any program."""
+
+_LAYER_BYTES = 40
+_OPERAND_BYTES = 28
+_PLAN_BYTES = 24
 _ENGINE_NAME = "aot"
+_PRODUCED_BEFORE = "EK_PRODUCED_BEFORE"
 
 
-def generate_model(graph: Graph, plan: MemoryPlan) -> dict[str, str]:
-    """The C of ``graph`` with its activations where ``plan`` puts them, as {file name: text}.
+def generate_model(program: Program, plan: MemoryPlan) -> dict[str, str]:
+    """The C of ``program`` with its activations where ``plan`` puts them, as {file name: text}.
 
-    ``model.c`` and ``model_weights.c`` are to be compiled with the files of :func:`kernel_sources`;
+    ``model.c`` and ``model_weights.c`` are to be compiled with the files of :func:`program_sources`;
     ``model.h`` is for the application. Raises ModelError for a model whose numbers do not fit the kernels'
     parameters.
     """
-    check_border(graph)
-    steps = _steps(graph, plan)
+    graph = program.graph
+    steps = _steps(program)
     return {
         "model.h": _model_header(graph, plan),
-        "model.c": _model_source(graph, plan, steps),
+        "model.c": _model_source(program, plan, steps),
         "model_weights.h": _weights_header(graph, steps),
         "model_weights.c": _weights_source(graph, steps),
     }
 
 
-def kernel_sources(graph: Graph) -> tuple[str, ...]:
-    """The files of firmware/ to compile with the generated model, sorted: one for each kind of operator."""
-    calls = (kernel_call(graph, op) for op in graph.ops)
-    return tuple(sorted({call.source for call in calls if call is not None}))
+def program_sources(program: Program) -> tuple[str, ...]:
+    """The files of firmware/ to compile with the generated model, sorted: the engine and the kernels."""
+    kernels = {layer.call.source for layer in program.layers if layer.call is not None}
+    return tuple(sorted({*kernels, *ENGINE_SOURCES}))
 
 
-def constant_bytes(graph: Graph) -> int:
+def constant_bytes(program: Program) -> int:
     """Bytes of constants that the generated model puts into flash on a 32-bit core, alignment aside.
 
-    These are weights, biases, multipliers, shifts, parameters, and what ``ek_model_get_info`` returns.
+    These are weights, biases, multipliers, shifts, parameters, the plan, and what ``ek_model_get_info``
+    returns.
     """
-    calls = [call for op in graph.ops if (call := kernel_call(graph, op)) is not None]
+    calls = [layer.call for layer in program.layers if layer.call is not None]
     arrays = sum(constant.size_bytes for call in calls for constant in call.constants())
     params = sum(call.params_bytes for call in calls)
-    # A lone input or output has its offset in the code.
-    offsets = sum(4 * len(tensors) for tensors in (graph.inputs, graph.outputs) if len(tensors) > 1)
-    return arrays + params + info_bytes(graph, _ENGINE_NAME) + offsets + _OP_OUTPUT_BYTES * op_count(graph)
+    operands = sum(len(layer.operands) for layer in program.layers)
+    plan = _PLAN_BYTES + _LAYER_BYTES * len(program.layers) + _OPERAND_BYTES * operands
+    offsets = 4 * (len(program.inputs) + len(program.outputs))
+    outside = sum(_outside_rows(program).values())
+    return arrays + params + plan + offsets + outside + info_bytes(program.graph, _ENGINE_NAME)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """An operator with the C name of its parameters and the places of its tensors in the arena."""
+    """A layer with the C name of its parameters."""
 
-    op: Op
-    call: KernelCall | None
+    layer: Layer
     symbol: str
     title: str
-    input_offsets: tuple[int, ...]
-    output_offset: int
-    output_bytes: int
 
     def constant_symbol(self, constant: ConstantArray) -> str:
-        """C name of one of the operator's arrays; visible to the linker, hence the prefix."""
+        """C name of one of the layer's arrays; visible to the linker, hence the prefix."""
         return f"model_{self.symbol}_{constant.role}"
 
 
-def _steps(graph: Graph, plan: MemoryPlan) -> list[_Step]:
+def _steps(program: Program) -> list[_Step]:
+    graph = program.graph
     numbers = [op.index for op in graph.ops]
     if not numbers or numbers != sorted(set(numbers)):
         raise ValueError(f"the operators of {graph.name} are none, or not in ascending order: {numbers}")
-    return [
-        _Step(
-            op=op,
-            call=kernel_call(graph, op),
-            symbol=_symbol(graph, op),
-            title=_title(graph, op),
-            input_offsets=tuple(plan.offsets[index] for index in op.inputs),
-            output_offset=plan.offsets[op.output],
-            output_bytes=graph.tensors[op.output].size_bytes,
-        )
-        for op in graph.ops
-    ]
+    return [_Step(layer, _symbol(graph, layer), _title(graph, layer.op)) for layer in program.layers]
 
 
-def _symbol(graph: Graph, op: Op) -> str:
-    """C name of an operator. Its number makes it unique, whatever its output tensor is called."""
+def _symbol(graph: Graph, layer: Layer) -> str:
+    """C name of a layer. Its operator's number makes it unique, whatever its output tensor is called."""
+    op = layer.op
+    if layer.is_partial:
+        return f"op{op.index}_sums"
     name = identifier_part(graph.tensors[op.output].name)
     return f"op{op.index}_{name}" if name else f"op{op.index}"
 
@@ -156,7 +157,7 @@ def _weights_source(graph: Graph, steps: list[_Step]) -> str:
     parts = [f'{origin(graph)}\n#include "model_weights.h"\n']
     for step, constant, symbol in _step_constants(steps):
         if constant.role == "weights":
-            parts.append(f"/* Operator {step.op.index}: {step.title} */\n")
+            parts.append(f"/* Operator {step.layer.op.index}: {step.title} */\n")
         parts.append(
             f"/* {constant.role}: {constant.layout} */\n"
             f"const {constant.element_type} {symbol}[{constant.values.size}] = {{\n"
@@ -167,19 +168,23 @@ def _weights_source(graph: Graph, steps: list[_Step]) -> str:
 
 def _step_constants(steps: list[_Step]) -> Iterator[tuple[_Step, ConstantArray, str]]:
     for step in steps:
-        for constant in step.call.constants() if step.call else ():
+        for constant in step.layer.call.constants() if step.layer.call else ():
             yield step, constant, step.constant_symbol(constant)
 
 
-def _model_source(graph: Graph, plan: MemoryPlan, steps: list[_Step]) -> str:
+def _model_source(program: Program, plan: MemoryPlan, steps: list[_Step]) -> str:
+    graph = program.graph
+    outside = "".join(_outside_definition(*row) for row in _outside_rows(program).items())
     return "\n".join(
         (
             _prologue(graph),
-            *(_params_definition(step, step.call) for step in steps if step.call is not None),
+            *((outside,) if outside else ()),
+            *(_params_definition(step, step.layer.call) for step in steps if step.layer.call is not None),
+            _operands_definition(program, plan),
+            _layers_definition(plan, steps),
             info_definition(graph, _ENGINE_NAME),
-            _run(steps),
-            _invoke(),
-            _interface(graph, plan),
+            GET_INFO,
+            _plan_definition(program, plan),
         )
     )
 
@@ -190,24 +195,27 @@ def _prologue(graph: Graph) -> str:
 #include "model.h"
 
 #include "edgekit/ek_kernels.h"
+#include "edgekit/ek_plan.h"
 #include "model_weights.h"
 
 {contract_check("model.c")}
-#if EK_KERNELS_VERSION != {KERNELS_VERSION}
-#error "model.c is for ek_kernels.h version {KERNELS_VERSION}: generate it again with these headers' edgekit"
-#endif
+{_version_check("EK_KERNELS_VERSION", KERNELS_VERSION, "ek_kernels.h")}
+{_version_check("EK_PLAN_VERSION", PLAN_VERSION, "ek_plan.h")}
 
 #define OP_COUNT {op_count(graph)}
-
-static int8_t *arena; /* NULL until ek_model_init succeeds */
-static ek_op_observer observer;
-static void *observer_context;
 """
+
+
+def _version_check(macro: str, version: int, header: str) -> str:
+    return f"""\
+#if {macro} != {version}
+#error "model.c is for {header} version {version}: generate it again with these headers' edgekit"
+#endif"""
 
 
 def _params_definition(step: _Step, call: KernelCall) -> str:
     fields = "".join(_field(step, name, value) for name, value in call.params.fields)
-    title = f"/* {step.op.index} {step.title} */"
+    title = f"/* {step.layer.op.index} {step.title} */"
     return f"{title}\nstatic const {call.params_type} {step.symbol} = {{\n{fields}}};\n"
 
 
@@ -232,91 +240,105 @@ def _elements(step: _Step, struct: Struct) -> Iterator[str]:
         yield f".{name} = {text}" if name else text
 
 
-def _run(steps: list[_Step]) -> str:
-    outputs = "".join(
-        f"    [{step.op.index}] = {{{step.output_offset}, {step.output_bytes}}},\n" for step in steps
-    )
-    cases = "".join(_case(step) for step in steps)
-    return f"""\
-/* Where each operator's output lies in the arena. */
-static const struct {{
-    uint32_t offset;
-    uint32_t size_bytes;
-}} op_outputs[OP_COUNT] = {{
-{outputs}}};
-
-static void run(uint32_t op, int8_t *a) {{
-    switch (op) {{
-{cases}    default:
-        break;
-    }}
-}}
-"""
+def _outside_rows(program: Program) -> dict[int, int]:
+    """For each value that fills rows outside an input, the bytes of the longest such row."""
+    sizes: dict[int, int] = {}
+    for layer in program.layers:
+        value = layer.call.outside if layer.call is not None else None
+        if value is not None:
+            sizes[value] = max(sizes.get(value, 0), layer.operands[0].rows.row_bytes)
+    return dict(sorted(sizes.items()))
 
 
-def _case(step: _Step) -> str:
-    tensors = ", ".join(f"a + {offset}" for offset in (*step.input_offsets, step.output_offset))
-    if step.call is None:
-        return f"    case {step.op.index}: /* {step.title}: the same bytes */\n        break;\n"
+def _outside_symbol(value: int) -> str:
+    return f"outside_{'minus_' if value < 0 else ''}{abs(value)}"
+
+
+def _outside_definition(value: int, size_bytes: int) -> str:
+    values = packed_rows([str(value)] * size_bytes, indent=4)
     return (
-        f"    case {step.op.index}: /* {step.title} */\n"
-        f"        {step.call.function}(&{step.symbol}, {tensors});\n"
-        "        break;\n"
+        f"/* Rows above and below an input whose zero point is {value}. */\n"
+        f"static const int8_t {_outside_symbol(value)}[{size_bytes}] = {{\n{values}\n}};\n"
     )
 
 
-def _invoke() -> str:
-    return """\
-ek_status ek_model_invoke(void) {
-    if (arena == NULL) {
-        return EK_ERR_NOT_READY;
-    }
-    for (uint32_t op = 0; op < OP_COUNT; op++) {
-        run(op, arena);
-        if (observer != NULL && observer(observer_context, op, arena + op_outputs[op].offset,
-                                         op_outputs[op].size_bytes) != 0) {
-            return EK_ERR_STOPPED;
-        }
-    }
-    return EK_OK;
-}
-"""
+def _rows(offset: int, row_bytes: int, ring_rows: int) -> str:
+    return f"{{{offset}, {row_bytes}, {ring_rows}}}"
 
 
-def _interface(graph: Graph, plan: MemoryPlan) -> str:
+def _operands_definition(program: Program, plan: MemoryPlan) -> str:
+    segment_of = {index: segment for segment in plan.segments for index in segment}
+    lines = [
+        f"    {_operand(program, plan, operand, segment_of[index])},\n"
+        for index, layer in enumerate(program.layers)
+        for operand in layer.operands
+    ]
+    return f"static const ek_operand operands[] = {{\n{''.join(lines)}}};\n"
+
+
+def _operand(program: Program, plan: MemoryPlan, operand: Operand, segment: range) -> str:
+    writers = [index for index in segment if program.layers[index].storage == operand.storage]
+    fused = writers and len(segment) > 1
+    ring_rows = operand.rows.height if operand.is_whole else plan.ring_rows[operand.storage]
+    reach = operand.reach
+    return (
+        f"{{.rows = {_rows(plan.offsets[operand.storage], operand.rows.row_bytes, ring_rows)}, "
+        f".pad_top = {reach.pad_top}, .height = {operand.rows.height}, .taps = {reach.taps}, "
+        f".stride = {reach.stride}, .dilation = {reach.dilation}, "
+        f".producer = {writers[0] - segment.start if fused else _PRODUCED_BEFORE}}}"
+    )
+
+
+def _layers_definition(plan: MemoryPlan, steps: Sequence[_Step]) -> str:
+    fused = {index for segment in plan.segments for index in segment[:-1]}
+    entries, first_operand = [], 0
+    for index, step in enumerate(steps):
+        entries.append(_layer(step, plan, index, first_operand, is_fused=index in fused))
+        first_operand += len(step.layer.operands)
+    return f"static const ek_layer layers[] = {{\n{''.join(entries)}}};\n"
+
+
+def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_fused: bool) -> str:
+    layer, call = step.layer, step.layer.call
+    ring_rows = plan.ring_rows[layer.storage] if call is not None else layer.rows.height
+    outside = call.outside if call is not None else None
     return f"""\
-{GET_INFO}
-ek_status ek_model_init(void *memory, size_t memory_bytes) {{
-    arena = NULL;
-    if (memory == NULL || (uintptr_t)memory % {plan.alignment} != 0 || memory_bytes < EK_MODEL_ARENA_BYTES) {{
-        return EK_ERR_ARENA;
-    }}
-    arena = memory;
-    return EK_OK;
-}}
-
-{_tensor_access("int8_t *ek_model_input", [plan.offsets[index] for index in graph.inputs])}
-{_tensor_access("const int8_t *ek_model_output", [plan.offsets[index] for index in graph.outputs])}
-size_t ek_model_arena_used_bytes(void) {{
-    return EK_MODEL_ARENA_BYTES;
-}}
-
-void ek_model_set_observer(ek_op_observer new_observer, void *context) {{
-    observer = new_observer;
-    observer_context = context;
-}}
+    /* {layer.op.index} {step.title} */
+    {{.kernel = {call.function if call is not None else "NULL"},
+     .params = {f"&{step.symbol}" if call is not None else "NULL"},
+     .outside = {_outside_symbol(outside) if outside is not None else "NULL"},
+     .inputs = &operands[{first_operand}],
+     .output = {_rows(plan.offsets[layer.storage], layer.rows.row_bytes, ring_rows)},
+     .scratch_offset = {plan.scratch_offsets.get(index, 0)},
+     .height = {layer.rows.height},
+     .op_index = {"EK_NO_OP" if layer.is_partial else layer.op.index},
+     .input_count = {len(layer.operands)},
+     .fused = {int(is_fused)}}},
 """
 
 
-def _tensor_access(function: str, offsets: list[int]) -> str:
-    table = f"    static const uint32_t offsets[] = {{{', '.join(map(str, offsets))}}};\n"
-    offset = "offsets[index]" if len(offsets) > 1 else str(offsets[0])
+def _plan_definition(program: Program, plan: MemoryPlan) -> str:
+    taps = max(sum(operand.reach.taps for operand in layer.operands) for layer in program.layers)
+    longest = max(len(segment) for segment in plan.segments)
     return f"""\
-{function}(unsigned index) {{
-{table if len(offsets) > 1 else ""}\
-    return arena != NULL && index < {len(offsets)} ? arena + {offset} : NULL;
-}}
+{_offsets("input_offsets", plan.offsets, program.inputs)}
+{_offsets("output_offsets", plan.offsets, program.outputs)}
+static const int8_t *taps[{taps}];
+static uint16_t progress[{longest}];
+
+const ek_plan ek_model_plan = {{
+    .layers = layers,
+    .layer_count = {len(program.layers)},
+    .input_offsets = input_offsets,
+    .output_offsets = output_offsets,
+    .taps = taps,
+    .progress = progress,
+}};
 """
+
+
+def _offsets(name: str, offsets: Mapping[int, int], storages: Sequence[int]) -> str:
+    return f"static const uint32_t {name}[] = {{{', '.join(str(offsets[index]) for index in storages)}}};"
 
 
 def _dims(tensor: Tensor) -> str:

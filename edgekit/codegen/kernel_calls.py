@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.rows import own_rows, pad_extents
 from edgekit.errors import ModelError
 from edgekit.graph.ir import (
     Add,
@@ -32,7 +32,7 @@ from edgekit.graph.ir import (
     Window,
 )
 
-KERNELS_VERSION = 1
+KERNELS_VERSION = 2
 """EK_KERNELS_VERSION of the ek_kernels.h that these parameters are for."""
 
 _POINTER_BYTES = 4
@@ -73,12 +73,20 @@ Value: TypeAlias = Integer | ConstantArray | Struct
 
 @dataclass(frozen=True)
 class KernelCall:
-    """``function(&params, input…, output)``, from ``source`` (a file of firmware/)."""
+    """``function(&params, rows, output, scratch)`` for each row, from ``source`` (a file of firmware/).
+
+    ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
+    the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
+    such rows, and gets NULL.
+    """
 
     function: str
     source: str
     params_type: str
     params: Struct
+    scratch_bytes: int = 0
+    alignment: int = 1
+    outside: int | None = None
 
     @property
     def params_bytes(self) -> int:
@@ -117,8 +125,8 @@ def _params(op: Op, graph: Graph) -> Struct:
 @_params.register
 def _conv_2d(op: Conv2D, graph: Graph) -> Struct:
     return _struct(
-        input=_shape(graph, op.inputs[0]),
-        output=_shape(graph, op.output),
+        input=_row_shape(graph, op.inputs[0]),
+        output=_row_shape(graph, op.output),
         window=_window(op.window),
         input_zero_point=_int8(op.input_zero_point),
         weights=ConstantArray("weights", "int8_t", op.filter, f"OHWI {_dims(op.filter.shape)}"),
@@ -129,8 +137,8 @@ def _conv_2d(op: Conv2D, graph: Graph) -> Struct:
 @_params.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> Struct:
     return _struct(
-        input=_shape(graph, op.inputs[0]),
-        output=_shape(graph, op.output),
+        input=_row_shape(graph, op.inputs[0]),
+        output=_row_shape(graph, op.output),
         window=_window(op.window),
         depth_multiplier=_uint16(op.depth_multiplier),
         input_zero_point=_int8(op.input_zero_point),
@@ -143,7 +151,6 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> Struct:
 def _fully_connected(op: FullyConnected, graph: Graph) -> Struct:
     output_depth, input_depth = op.filter.shape
     return _struct(
-        batches=_uint32(graph.tensors[op.inputs[0]].size_bytes // input_depth),
         input_depth=_uint32(input_depth),
         output_depth=_uint32(output_depth),
         input_zero_point=_int8(op.input_zero_point),
@@ -164,7 +171,7 @@ def _add(op: Add, graph: Graph) -> Struct:
         for requantization, zero_point in zip(op.input_requantizations, op.input_zero_points, strict=True)
     )
     return _struct(
-        size=_uint32(graph.tensors[op.output].size_bytes),
+        size=_uint32(own_rows(graph.tensors[op.output]).row_bytes),
         operands=_array(operands),
         output_multiplier=Integer("int32_t", _only(op.output_requantization.multiplier)),
         output_shift=_int8(_only(op.output_requantization.shift)),
@@ -178,8 +185,8 @@ def _add(op: Add, graph: Graph) -> Struct:
 @_params.register
 def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> Struct:
     return _struct(
-        input=_shape(graph, op.inputs[0]),
-        output=_shape(graph, op.output),
+        input=_row_shape(graph, op.inputs[0]),
+        output=_row_shape(graph, op.output),
         window=_window(op.window),
         activation_min=_int8(op.activation_min),
         activation_max=_int8(op.activation_max),
@@ -189,7 +196,8 @@ def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> Struct:
 @_params.register
 def _mean(op: Mean, graph: Graph) -> Struct:
     return _struct(
-        input=_shape(graph, op.inputs[0]),
+        input=_row_shape(graph, op.inputs[0]),
+        height=_uint16(graph.tensors[op.inputs[0]].shape[1]),
         multiplier=Integer("int32_t", _only(op.requantization.multiplier)),
         shift=_int8(_only(op.requantization.shift)),
         input_zero_point=_int8(op.input_zero_point),
@@ -199,27 +207,57 @@ def _mean(op: Mean, graph: Graph) -> Struct:
 
 @_params.register
 def _pad(op: Pad, graph: Graph) -> Struct:
-    shape = graph.tensors[op.inputs[0]].shape
-    leading = 4 - len(shape)
+    (_, _, width, channels), before, after = pad_extents(op, graph)
     return _struct(
-        input=_array(map(_uint32, (1,) * leading + shape)),
-        before=_array(map(_uint32, (0,) * leading + op.before)),
-        after=_array(map(_uint32, (0,) * leading + op.after)),
+        input=_array(map(_uint16, (width, channels))),
+        columns_before=_uint16(before[2]),
+        columns_after=_uint16(after[2]),
+        channels_before=_uint16(before[3]),
+        channels_after=_uint16(after[3]),
         value=_int8(op.value),
     )
 
 
 @_params.register
 def _softmax(op: Softmax, graph: Graph) -> Struct:
-    *rows, depth = graph.tensors[op.output].shape
     return _struct(
-        rows=_uint32(prod(rows)),
-        depth=_uint32(depth),
+        depth=_uint32(graph.tensors[op.output].shape[-1]),
         multiplier=Integer("int32_t", op.multiplier),
         left_shift=Integer("uint8_t", op.left_shift),
         # Two int8 differ by 255 at most: any smaller bound means the same.
         diff_min=Integer("int16_t", max(op.diff_min, -256)),
     )
+
+
+def accumulate_call(graph: Graph, op: Op) -> KernelCall:
+    """Takes up a row of the image in the sums of its channels."""
+    params = _struct(input=_row_shape(graph, op.inputs[0]))
+    _check_ranges(op, params)
+    return KernelCall("ek_accumulate_s8", "kernels/accumulate.c", "ek_accumulate", params)
+
+
+def mean_of_sums_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall:
+    """Makes the outputs of ``op`` of those sums."""
+    _, height, width, channels = graph.tensors[op.inputs[0]].shape
+    if isinstance(op, Mean):
+        name = "mean_of_sums"
+        params = _struct(
+            channels=_uint16(channels),
+            offset=Integer("int32_t", -op.input_zero_point * height * width),
+            multiplier=Integer("int32_t", _only(op.requantization.multiplier)),
+            shift=_int8(_only(op.requantization.shift)),
+            output_zero_point=_int8(op.output_zero_point),
+        )
+    else:
+        name = "average_of_sums"
+        params = _struct(
+            channels=_uint16(channels),
+            count=Integer("int32_t", height * width),
+            activation_min=_int8(op.activation_min),
+            activation_max=_int8(op.activation_max),
+        )
+    _check_ranges(op, params)
+    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", f"ek_{name}", params)
 
 
 def _check_ranges(op: Op, value: Value, name: str = "") -> None:
@@ -285,25 +323,16 @@ def _window(window: Window) -> Struct:
     return _struct(
         height=_uint16(window.height),
         width=_uint16(window.width),
-        stride_height=_uint16(window.stride_height),
-        stride_width=_uint16(window.stride_width),
-        dilation_height=_uint16(window.dilation_height),
-        dilation_width=_uint16(window.dilation_width),
-        pad_top=_uint16(window.pad_top),
+        stride=_uint16(window.stride_width),
+        dilation=_uint16(window.dilation_width),
         pad_left=_uint16(window.pad_left),
     )
 
 
-def _shape(graph: Graph, index: int) -> Struct:
-    """``ek_shape`` of an NHWC activation."""
-    tensor = graph.tensors[index]
-    batch, height, width, channels = tensor.shape
-    if batch != 1:
-        raise ModelError(
-            f"tensor {index} ('{tensor.name}') has batch size {batch}; the ahead-of-time engine runs one "
-            "image at a time. Convert the model with batch size 1."
-        )
-    return _array(map(_uint16, (height, width, channels)))
+def _row_shape(graph: Graph, index: int) -> Struct:
+    """``ek_row_shape`` of an NHWC activation."""
+    _, _, width, channels = graph.tensors[index].shape
+    return _array(map(_uint16, (width, channels)))
 
 
 def _struct(**fields: Value) -> Struct:

@@ -1,36 +1,51 @@
 """Where each activation lies: one offset a tensor in one arena, planned before any code is written.
 
-The unit of planning is a :class:`Buffer`: bytes with a lifetime, holding one tensor or several that share
-them. What may not happen between two buffers is an open interval of forbidden distances between their
-offsets. Today that is "disjoint while both are alive"; a rule that lets an output grow over an input which
-is being consumed only narrows the interval, and rows kept in a ring only make a buffer smaller. Neither
-changes the search.
+The unit of planning is a :class:`Buffer`: bytes that come to life and die while the schedule runs. What may
+not happen between two buffers is an open interval of forbidden distances between their offsets, so that an
+output may grow over an input that is being used up. A tensor that only one segment writes and reads needs
+no more rows at a time than are alive: they lie in a ring.
 
 The search places buffers one after the other in several orders and keeps the smallest arena. Where that is
-larger than the bytes alive at the busiest operator, a bounded branch and bound tries to do better. It counts
-steps, not time, so the same graph has the same plan everywhere.
+larger than the bytes alive at the busiest step, a bounded branch and bound tries to do better. Then segments
+are tried: runs of layers that take turns. All of it counts steps, not time, so the same graph has the same
+plan everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from types import MappingProxyType
-from typing import TypeVar
+from random import Random
 
-from edgekit.graph.ir import Graph, Reshape
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.codegen.layers import Program, lower
+from edgekit.codegen.schedule import (
+    Extent,
+    Segments,
+    Step,
+    can_fuse,
+    extents,
+    one_by_one,
+    schedule,
+    with_segment,
+)
+from edgekit.graph.ir import Graph
 
 ARENA_ALIGNMENT = 16
 """Alignment of every tensor in bytes: the widest vector load of any core with kernels (128 bits)."""
 
-SEARCH_STEPS = 50_000
-"""Most placements that the branch and bound weighs: a fraction of a second."""
+SEARCH_ROUNDS = 300
+"""Other orders that are tried for each candidate, where the simple ones leave a gap to the lower bound."""
 
 SEARCH_BUFFERS = 200
-"""Most buffers for which there is a branch and bound: it descends one level a buffer."""
+"""Most buffers for which they are tried: the time grows with the square."""
 
-_T = TypeVar("_T")
+FUSED_LAYERS = 14
+"""Most layers from the start on among which segments are tried: a fused layer reads its weights once a row,
+and later layers have many weights and few rows."""
 
 
 class InvalidPlanError(Exception):
@@ -38,86 +53,218 @@ class InvalidPlanError(Exception):
 
 
 @dataclass(frozen=True)
-class Lifetime:
-    """Steps of the schedule (positions in ``graph.ops``), both inclusive, at which bytes must be kept."""
-
-    first: int
-    last: int
-
-    def overlaps(self, other: Lifetime) -> bool:
-        """Whether there is a step at which both are alive."""
-        return self.first <= other.last and other.first <= self.last
-
-
-@dataclass(frozen=True)
 class Buffer:
-    """Bytes that live together: a tensor and those that RESHAPE makes of it (tensor indices, sorted)."""
+    """Bytes that live together. At step ``first + t`` the bytes ``low[t]`` to ``high[t]`` (exclusive) of
+    its ``size_bytes`` are in use; before ``first`` and from ``first + len(low)`` on there are none.
+    """
 
-    tensors: tuple[int, ...]
     size_bytes: int
-    lifetime: Lifetime
+    first: int
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+
+    @property
+    def end(self) -> int:
+        """The step after its last."""
+        return self.first + len(self.low)
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """``offsets`` and ``lifetimes`` by tensor index; offsets in bytes from the arena's start, multiples of
-    ``alignment``. An arena of ``arena_bytes``, itself aligned to ``alignment``, holds them all.
+    """``segments`` of the schedule; ``offsets`` and ``ring_rows`` by storage, ``scratch_offsets`` by layer
+    (those that need scratch bytes). Offsets are bytes from the arena's start, multiples of ``alignment``.
+    Row r of a storage lies at offset + (r % ring_rows) * row_bytes. An arena of ``arena_bytes``, itself
+    aligned to ``alignment``, holds them all.
     """
 
+    segments: Segments
     offsets: Mapping[int, int]
-    lifetimes: Mapping[int, Lifetime]
+    ring_rows: Mapping[int, int]
+    scratch_offsets: Mapping[int, int]
     arena_bytes: int
     alignment: int
 
 
-def plan_memory(graph: Graph, alignment: int = ARENA_ALIGNMENT) -> MemoryPlan:
-    """The smallest arena found for ``graph``; checked by :func:`check_plan`.
+def plan_graph(graph: Graph, *, fuse: bool = True) -> tuple[Program, MemoryPlan]:
+    """The layers of ``graph`` and their plan: of the ways to lower it, the one with the smallest arena."""
+    ways = [lower(graph)]
+    if fuse:
+        ways.append(lower(graph, accumulate=True))
+    plans = [(program, plan_memory(program, fuse=fuse)) for program in ways]
+    return min(plans, key=lambda planned: planned[1].arena_bytes)
 
-    ``alignment`` (bytes, a power of two) holds for every offset. RESHAPE costs nothing: its output has the
-    offset of its input. Inputs are kept from the start, outputs until the end.
+
+def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: bool = True) -> MemoryPlan:
+    """The smallest arena found for ``program``; checked by :func:`check_plan`.
+
+    ``alignment`` (bytes, a power of two) holds for every offset. Without ``fuse`` every layer runs on its
+    own.
     """
-    buffers = graph_buffers(graph)
+    best = _plan_segments(program, one_by_one(program), alignment)
+    improved = fuse
+    while improved:
+        improved = False
+        for segments in list(_candidates(program, best.segments)):
+            plan = _plan_segments(program, segments, alignment, better_than=best)
+            improved = improved or plan is not best
+            best = plan
+    check_plan(program, best)
+    return best
+
+
+def _candidates(program: Program, segments: Segments) -> Iterator[Segments]:
+    """``segments`` with one more run of layers in turns, which cuts none that there is."""
+    singles = [segment.start for segment in segments if len(segment) == 1][:FUSED_LAYERS]
+    for start in singles:
+        stop = start + 2
+        while stop - 1 in singles and can_fuse(program, range(start, stop)):
+            yield with_segment(segments, range(start, stop))
+            stop += 1
+
+
+def _plan_segments(
+    program: Program, segments: Segments, alignment: int, better_than: MemoryPlan | None = None
+) -> MemoryPlan:
+    """The smallest arena found with ``segments``, or ``better_than`` where that is as small."""
+    steps = schedule(program, segments)
+    extent = extents(program, steps)
+    rings = _ring_rows(program, segments, extent)
+    storages = [storage for storage in program.storages if extent[storage].most > 0]
+    buffers = [
+        _buffer(
+            extent[storage],
+            program.storages[storage].row_bytes,
+            rings[storage],
+            program.storages[storage].height,
+        )
+        for storage in storages
+    ]
+    scratch = [index for index, layer in enumerate(program.layers) if layer.scratch_bytes]
+    buffers += [_scratch_buffer(program.layers[index].scratch_bytes, index, steps) for index in scratch]
+    if better_than is not None and _live_bytes(buffers).max(initial=0) >= better_than.arena_bytes:
+        return better_than
     offsets = pack(buffers, alignment)
-    plan = MemoryPlan(
-        offsets=_by_tensor(buffers, offsets),
-        lifetimes=_by_tensor(buffers, [buffer.lifetime for buffer in buffers]),
+    if better_than is not None and _arena_bytes(buffers, offsets) >= better_than.arena_bytes:
+        return better_than
+    return MemoryPlan(
+        segments=segments,
+        offsets=dict(zip(storages, offsets, strict=False)),
+        ring_rows=rings,
+        scratch_offsets=dict(zip(scratch, offsets[len(storages) :], strict=True)),
         arena_bytes=_arena_bytes(buffers, offsets),
         alignment=alignment,
     )
-    check_plan(graph, plan)
-    return plan
 
 
-def check_plan(graph: Graph, plan: MemoryPlan) -> None:
-    """Proves ``plan`` on all pairs of tensors, from the graph alone. Raises InvalidPlanError."""
-    storage = _storage(graph)
-    lifetimes = _storage_lifetimes(graph, storage)
-    for index in storage:
-        offset, size_bytes = plan.offsets.get(index, -1), graph.tensors[index].size_bytes
-        if offset < 0 or offset % plan.alignment or offset + size_bytes > plan.arena_bytes:
-            raise InvalidPlanError(
-                f"tensor {index} lies at {offset}..{offset + size_bytes} of an arena of {plan.arena_bytes} "
-                f"bytes, alignment {plan.alignment}"
-            )
-    for a, b in combinations(storage, 2):
-        if storage[a] == storage[b]:
-            if plan.offsets[a] != plan.offsets[b]:
-                raise InvalidPlanError(f"tensors {a} and {b} are the same bytes but lie at two places")
-        elif lifetimes[storage[a]].overlaps(lifetimes[storage[b]]) and _overlap(graph, plan, a, b):
-            raise InvalidPlanError(f"tensors {a} and {b} are alive at the same time and overlap")
+def _ring_rows(program: Program, segments: Segments, extent: Mapping[int, Extent]) -> dict[int, int]:
+    """Rows to keep of each storage: all, unless one segment of several layers alone writes and reads it."""
+    segment_of = {index: number for number, segment in enumerate(segments) for index in segment}
+    users: dict[int, set[int]] = {storage: set() for storage in program.storages}
+    for index, layer in enumerate(program.layers):
+        users[layer.storage].add(segment_of[index])
+        for operand in layer.operands:
+            users[operand.storage].add(-1 if operand.is_whole else segment_of[index])
+    for storage in (*program.inputs, *program.outputs):
+        users[storage].add(-1)
+    return {
+        storage: max(extent[storage].most, 1)
+        if len(users[storage]) == 1 and len(segments[min(users[storage])]) > 1
+        else rows.height
+        for storage, rows in program.storages.items()
+    }
 
 
-def graph_buffers(graph: Graph) -> list[Buffer]:
-    """The buffers that ``graph`` needs, in the order of their first tensor's index."""
-    storage = _storage(graph)
-    lifetimes = _storage_lifetimes(graph, storage)
-    tensors: dict[int, list[int]] = {}
-    for index in sorted(storage):
-        tensors.setdefault(storage[index], []).append(index)
-    return [
-        Buffer(tuple(members), graph.tensors[root].size_bytes, lifetimes[root])
-        for root, members in tensors.items()
-    ]
+def _buffer(extent: Extent, row_bytes: int, ring_rows: int, height: int) -> Buffer:
+    steps = slice(extent.first, extent.last + 1)
+    low, high = extent.low[steps] * row_bytes, extent.high[steps] * row_bytes
+    if ring_rows < height:
+        # Whichever rows there are, they may lie anywhere in the ring.
+        low, high = np.zeros_like(low), np.where(high > low, ring_rows * row_bytes, 0)
+    return Buffer(ring_rows * row_bytes, extent.first, low, high)
+
+
+def _scratch_buffer(size_bytes: int, layer: int, steps: Sequence[Step]) -> Buffer:
+    times = [time for time, step in enumerate(steps) if step.layer == layer]
+    count = times[-1] + 1 - times[0]
+    # Between the layer's rows nobody needs it.
+    high = np.zeros(count, np.int64)
+    high[np.array(times) - times[0]] = size_bytes
+    return Buffer(size_bytes, times[0], np.zeros(count, np.int64), high)
+
+
+def check_plan(program: Program, plan: MemoryPlan) -> None:
+    """Proves ``plan`` by running it: every byte of the arena knows which row owns it, and every row that a
+    layer reads must own all of its bytes. Raises InvalidPlanError.
+    """
+    owners = np.full(plan.arena_bytes, _NOBODY, np.int64)
+    first_row = _row_numbers(program)
+
+    def place(storage: int, row: int) -> slice:
+        row_bytes = program.storages[storage].row_bytes
+        begin = plan.offsets[storage] + row % plan.ring_rows[storage] * row_bytes
+        if begin < 0 or begin + row_bytes > plan.arena_bytes:
+            raise InvalidPlanError(f"row {row} of tensor {storage} lies outside the arena")
+        return slice(begin, begin + row_bytes)
+
+    def write(storage: int, row: int) -> None:
+        owners[place(storage, row)] = first_row[storage] + row
+
+    def read(storage: int, row: int, reader: str) -> None:
+        if not (owners[place(storage, row)] == first_row[storage] + row).all():
+            raise InvalidPlanError(f"row {row} of tensor {storage} is destroyed before {reader} reads it")
+
+    _check_offsets(program, plan)
+    for storage in program.inputs:
+        for row in range(program.storages[storage].height):
+            write(storage, row)
+    for step in schedule(program, plan.segments):
+        layer = program.layers[step.layer]
+        reader = f"row {step.row} of operator {layer.op.index}"
+        if layer.scratch_bytes:
+            begin = plan.scratch_offsets[step.layer]
+            owners[begin : begin + layer.scratch_bytes] = _NOBODY
+        if layer.call is not None:
+            write(layer.storage, step.row)
+        for storage, row in _rows_read(program, step):
+            read(storage, row, reader)
+        if layer.call is not None:
+            read(layer.storage, step.row, reader)
+    for storage in program.outputs:
+        for row in range(program.storages[storage].height):
+            read(storage, row, "the caller")
+
+
+_NOBODY = -1
+
+
+def _row_numbers(program: Program) -> dict[int, int]:
+    """A number for the first row of each storage, such that every row of the program has one of its own."""
+    numbers, count = {}, 0
+    for storage, rows in program.storages.items():
+        numbers[storage] = count
+        count += rows.height
+    return numbers
+
+
+def _rows_read(program: Program, step: Step) -> Iterator[tuple[int, int]]:
+    for operand in program.layers[step.layer].operands:
+        height = program.storages[operand.storage].height
+        if operand.is_whole:
+            yield from ((operand.storage, row) for row in range(height))
+        else:
+            first, reach = step.row * operand.reach.stride - operand.reach.pad_top, operand.reach
+            for row in range(first, first + reach.taps * reach.dilation, reach.dilation):
+                if 0 <= row < height:
+                    yield operand.storage, row
+
+
+def _check_offsets(program: Program, plan: MemoryPlan) -> None:
+    for what, offset in (*plan.offsets.items(), *plan.scratch_offsets.items()):
+        if offset % plan.alignment:
+            raise InvalidPlanError(f"{what} lies at {offset}, which is no multiple of {plan.alignment}")
+    for index, offset in plan.scratch_offsets.items():
+        if offset < 0 or offset + program.layers[index].scratch_bytes > plan.arena_bytes:
+            raise InvalidPlanError(f"the scratch bytes of layer {index} lie outside the arena")
 
 
 def pack(buffers: Sequence[Buffer], alignment: int) -> list[int]:
@@ -125,7 +272,7 @@ def pack(buffers: Sequence[Buffer], alignment: int) -> list[int]:
     problem = _Problem(buffers, alignment)
     best = min(_greedy_packings(problem), key=problem.arena_bytes)
     if problem.arena_bytes(best) > problem.lower_bound_bytes() and len(buffers) <= SEARCH_BUFFERS:
-        best = _branch_and_bound(problem, best, SEARCH_STEPS)
+        best = _rearrange(problem, best, SEARCH_ROUNDS)
     return best
 
 
@@ -165,21 +312,33 @@ class _Problem:
         return _arena_bytes(self.buffers, offsets)
 
     def lower_bound_bytes(self) -> int:
-        """Bytes alive at the busiest step: no packing of disjoint buffers is smaller."""
-        return max((self._live_bytes(step) for step in range(_step_count(self.buffers))), default=0)
-
-    def _live_bytes(self, step: int) -> int:
-        sizes = [b.size_bytes for b in self.buffers if b.lifetime.first <= step <= b.lifetime.last]
-        padded = [_align(size, self.alignment) for size in sizes]
-        # The padding behind the topmost buffer is not needed.
-        return sum(padded) - max((pad - size for pad, size in zip(padded, sizes, strict=True)), default=0)
+        """Bytes alive at the busiest step: no packing is smaller."""
+        return int(_live_bytes(self.buffers).max(initial=0))
 
 
 def forbidden_distances(a: Buffer, b: Buffer) -> tuple[int, int] | None:
-    """The open interval of ``offset(b) - offset(a)`` that would destroy bytes, None where nothing can."""
-    if not a.lifetime.overlaps(b.lifetime):
+    """The open interval of ``offset(b) - offset(a)`` that would destroy bytes, None where nothing can.
+
+    At one step, a's bytes low_a..high_a and b's low_b..high_b are apart where the distance is at least
+    high_a - low_b or at most low_a - high_b; the interval spans those of all steps.
+    """
+    begin, end = max(a.first, b.first), min(a.end, b.end)
+    if begin >= end:
         return None
-    return -b.size_bytes, a.size_bytes
+    low_a, high_a = a.low[begin - a.first : end - a.first], a.high[begin - a.first : end - a.first]
+    low_b, high_b = b.low[begin - b.first : end - b.first], b.high[begin - b.first : end - b.first]
+    both = (high_a > low_a) & (high_b > low_b)
+    if not both.any():
+        return None
+    return int((low_a - high_b)[both].min()), int((high_a - low_b)[both].max())
+
+
+def _live_bytes(buffers: Sequence[Buffer]) -> NDArray[np.int64]:
+    """Bytes in use at each step."""
+    live = np.zeros(max((buffer.end for buffer in buffers), default=0), np.int64)
+    for buffer in buffers:
+        live[buffer.first : buffer.end] += buffer.high - buffer.low
+    return live
 
 
 def _greedy_packings(problem: _Problem) -> Iterable[list[int]]:
@@ -192,23 +351,20 @@ def _orders(buffers: Sequence[Buffer]) -> list[list[int]]:
     """Orders in which buffers are placed: the largest, the longest-lived, and both at once first; in the
     order of the schedule; and operator by operator, those with the most live bytes first.
     """
-    live_bytes = [0] * _step_count(buffers)
-    for buffer in buffers:
-        for step in range(buffer.lifetime.first, buffer.lifetime.last + 1):
-            live_bytes[step] += buffer.size_bytes
+    live_bytes = _live_bytes(buffers)
 
     def steps(buffer: Buffer) -> int:
-        return buffer.lifetime.last - buffer.lifetime.first + 1
+        return buffer.end - buffer.first
 
     def busiest(buffer: Buffer) -> int:
-        return max(live_bytes[buffer.lifetime.first : buffer.lifetime.last + 1])
+        return int(live_bytes[buffer.first : buffer.end].max())
 
     keys: list[Callable[[Buffer], tuple[int, ...]]] = [
         lambda b: (-b.size_bytes, -steps(b)),
         lambda b: (-steps(b), -b.size_bytes),
         lambda b: (-b.size_bytes * steps(b),),
-        lambda b: (b.lifetime.first, -b.size_bytes),
-        lambda b: (-b.lifetime.last, -b.size_bytes),
+        lambda b: (b.first, -b.size_bytes),
+        lambda b: (-b.end, -b.size_bytes),
         lambda b: (-busiest(b), -b.size_bytes),
     ]
     indices = range(len(buffers))
@@ -235,74 +391,28 @@ def _best_fit(gaps: Iterable[tuple[int, int | None]]) -> int:
     return min(gaps, key=lambda gap: (gap[1] is None, (gap[1] or 0) - gap[0], gap[0]))[0]
 
 
-def _branch_and_bound(problem: _Problem, best: list[int], steps: int) -> list[int]:
-    """Packings built from the bottom up, each buffer at the lowest offset not below the one before it.
-
-    Every packing whose buffers cannot be moved down is of this form. A branch ends where the arena would
-    not be smaller than the best one's; the search ends at the lower bound or after weighing ``steps``
-    placements.
+def _rearrange(problem: _Problem, best: list[int], rounds: int) -> list[int]:
+    """Placements in other orders: again and again a buffer that reaches the arena's top goes first, or at
+    least before others ("squeaky wheel"). Ends at the lower bound or after ``rounds``.
     """
-    best_bytes = problem.arena_bytes(best)
-    lower_bound_bytes = problem.lower_bound_bytes()
-    by_size = sorted(range(len(best)), key=lambda i: (-problem.buffers[i].size_bytes, i))
-    offsets: dict[int, int] = {}
-
-    def descend(floor: int) -> None:
-        nonlocal best, best_bytes, steps
-        if len(offsets) == len(by_size):
-            best = [offsets[i] for i in range(len(by_size))]
-            best_bytes = problem.arena_bytes(best)
-            return
-        remaining = [i for i in by_size if i not in offsets]
-        steps -= len(remaining)
-        choices = [(_first_fit(problem.gaps(i, offsets, floor)), i) for i in remaining]
-        if any(offset + problem.buffers[i].size_bytes >= best_bytes for offset, i in choices):
-            return  # that buffer's offset can only rise
-        for offset, i in sorted(choices, key=lambda choice: choice[0]):
-            if steps <= 0 or best_bytes == lower_bound_bytes:
-                return
-            if offset + problem.buffers[i].size_bytes < best_bytes:
-                offsets[i] = offset
-                descend(offset)
-                del offsets[i]
-
-    descend(0)
+    random = Random(0)  # noqa: S311 (a search, the same every time)
+    sizes = [buffer.size_bytes for buffer in problem.buffers]
+    best_bytes, lower_bound_bytes = problem.arena_bytes(best), problem.lower_bound_bytes()
+    # The order in which placing from the bottom up gives these offsets or lower ones.
+    order = sorted(range(len(best)), key=lambda i: (best[i], i))
+    for _ in range(rounds):
+        if best_bytes <= lower_bound_bytes:
+            break
+        rule = random.choice((_first_fit, _best_fit))
+        offsets = _place(problem, order, rule)
+        arena_bytes = problem.arena_bytes(offsets)
+        if arena_bytes < best_bytes:
+            best, best_bytes = offsets, arena_bytes
+        squeaking = [i for i in range(len(offsets)) if offsets[i] + sizes[i] >= best_bytes]
+        wheel = random.choice(squeaking or range(len(offsets)))
+        place = order.index(wheel)
+        order.insert(random.randint(0, max(place - 1, 0)), order.pop(place))
     return best
-
-
-def _storage(graph: Graph) -> dict[int, int]:
-    """For each activation, the tensor whose bytes it is: itself, or for RESHAPE's output its input's."""
-    storage = {index: index for index in graph.inputs}
-    for op in graph.ops:
-        storage[op.output] = storage[op.inputs[0]] if isinstance(op, Reshape) else op.output
-    return storage
-
-
-def _storage_lifetimes(graph: Graph, storage: Mapping[int, int]) -> dict[int, Lifetime]:
-    """From the step that writes the bytes to the last that reads them, for each tensor that owns bytes."""
-    last_step = max(len(graph.ops) - 1, 0)
-    first = dict.fromkeys((storage[index] for index in graph.inputs), 0)
-    last = dict(first)
-    for step, op in enumerate(graph.ops):
-        for index in (*op.inputs, op.output):
-            first.setdefault(storage[index], step)
-            last[storage[index]] = step
-    last.update(dict.fromkeys((storage[index] for index in graph.outputs), last_step))
-    return {root: Lifetime(first[root], last[root]) for root in first}
-
-
-def _overlap(graph: Graph, plan: MemoryPlan, a: int, b: int) -> bool:
-    a_start, b_start = plan.offsets[a], plan.offsets[b]
-    return a_start < b_start + graph.tensors[b].size_bytes and b_start < a_start + graph.tensors[a].size_bytes
-
-
-def _step_count(buffers: Sequence[Buffer]) -> int:
-    return max((buffer.lifetime.last + 1 for buffer in buffers), default=0)
-
-
-def _by_tensor(buffers: Sequence[Buffer], values: Sequence[_T]) -> Mapping[int, _T]:
-    pairs = {index: value for buffer, value in zip(buffers, values, strict=True) for index in buffer.tensors}
-    return MappingProxyType(dict(sorted(pairs.items())))
 
 
 def _arena_bytes(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:

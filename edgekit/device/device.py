@@ -280,22 +280,32 @@ class Device:
     ) -> Int8Array | None:
         """Output of operator ``op_index`` as a flat array, or None where it is not materialised.
 
+        An engine that computes it a few rows at a time is run once for each time.
+
         Raises DeviceError, before anything is fetched, where it is not of ``expected_size_bytes``, and
         UsageError for an operator that the model does not have.
         """
         op_count = self.info().op_count
         if not 0 <= op_index < op_count:
             raise UsageError(f"the model has no operator {op_index}; give one from 0 to {op_count - 1}.")
-        self._stimulate(stimulus)
-        size_bytes = self._ask_run(messages.RunToOp(op_index), messages.RunToOpReply).size_bytes
-        if size_bytes == 0:
-            return None
-        self._check_op_size(op_index, size_bytes, expected_size_bytes)
+        output = bytearray()
+        while True:
+            self._stimulate(stimulus)
+            held = self._ask_run(messages.RunToOp(op_index, len(output)), messages.RunToOpReply)
+            if held.total_bytes == 0 and not output:
+                return None
+            self._check_op_size(op_index, held.total_bytes, expected_size_bytes)
+            if held.offset != len(output) or not 0 < held.size_bytes <= held.total_bytes - held.offset:
+                raise DeviceError(
+                    f"{self._name} holds bytes {held.offset} to {held.offset + held.size_bytes} of operator "
+                    f"{op_index}, which was run to byte {len(output)} of {held.total_bytes}."
+                )
+            output += self._read_pieces(held.size_bytes, self._read_held)
+            if len(output) == held.total_bytes:
+                return np.frombuffer(bytes(output), dtype=np.int8)
 
-        def read(offset: int, length: int) -> bytes:
-            return self._ask(messages.ReadHeld(offset, length), messages.ReadHeldReply).data
-
-        return np.frombuffer(self._read_pieces(size_bytes, read), dtype=np.int8)
+    def _read_held(self, offset: int, length: int) -> bytes:
+        return self._ask(messages.ReadHeld(offset, length), messages.ReadHeldReply).data
 
     def reset(self) -> None:
         """Restarts the device's program and waits until it answers again.

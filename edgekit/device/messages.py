@@ -285,25 +285,31 @@ class ProfileReply(Message):
 
 @dataclass(frozen=True)
 class RunToOp(Message):
-    """Runs the model until operator ``op_index`` has written its output, and stops there."""
+    """Runs the model until operator ``op_index`` has written byte ``offset`` of its output, and stops."""
 
     type: ClassVar[int] = 0x21
-    layout: ClassVar[struct.Struct] = struct.Struct("<H")
+    layout: ClassVar[struct.Struct] = struct.Struct("<HI")
     op_index: int
+    offset: int
 
 
 @dataclass(frozen=True)
 class RunToOpReply(Message):
-    """Size of the tensor that is held; 0 where the engine does not materialise it."""
+    """What is held: ``size_bytes`` of the output's ``total_bytes``, from ``offset`` on.
+
+    All are 0 where the engine does not materialise the output, or it has no byte there.
+    """
 
     type: ClassVar[int] = RunToOp.type | REPLY
-    layout: ClassVar[struct.Struct] = struct.Struct("<I")
+    layout: ClassVar[struct.Struct] = struct.Struct("<III")
+    total_bytes: int
+    offset: int
     size_bytes: int
 
 
 @dataclass(frozen=True)
 class ReadHeld(Message):
-    """Asks for ``length`` bytes of the held tensor from byte ``offset`` on."""
+    """Asks for ``length`` bytes of what is held, from byte ``offset`` of it on."""
 
     type: ClassVar[int] = 0x22
     layout: ClassVar[struct.Struct] = struct.Struct("<IH")

@@ -84,7 +84,9 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "outputs": [graph.tensors[index] for index in graph.outputs],
         "model_bytes": len(project.files["model/model.tflite"]),
         "model_sources": [source for source in recipe.sources if source.startswith("model/")],
-        "kernel_sources": [source for source in recipe.sources if source.startswith("kernels/")],
+        "kernel_sources": [
+            source for source in recipe.sources if source.startswith(("kernels/", "engine/aot/"))
+        ],
         "recipe": recipe,
         "headers": [name for name in project.files if name.endswith(".h")],
         "toolchains": toolchains,

@@ -16,7 +16,7 @@ from .frames import FrameDecoder, Packet, encode_frame
 from .generator import generate_bytes
 
 PROTOCOL_VERSION = 1
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 MAX_BODY_BYTES = 512
 TICKS_NANOSECONDS = 3
 
@@ -340,13 +340,17 @@ class Link:
             records += _RECORD.pack(zlib.crc32(tensor), len(tensor), profile.ticks[op_index])
         return bytes(records)
 
-    def _run_to_op(self, op_index: int) -> bytes:
+    def _run_to_op(self, op_index: int, offset: int) -> bytes:
         self._require_inputs()
         if op_index >= self._model.op_count:
             raise _RefusalError(_ERR_RANGE)
-        tensor = self._run_operators().tensors[op_index]
+        profile = self._run_operators()
+        tensor = profile.tensors[op_index]
+        if offset >= len(tensor):  # There is no such byte, so the run went on to the end.
+            tensor = b""
+            self._state.outputs = profile.run.outputs
         self._state.held = tensor or None
-        return struct.pack("<I", len(tensor))
+        return struct.pack("<III", len(tensor), 0, len(tensor))
 
     def _read_held(self, offset: int, length: int) -> bytes:
         if self._state.held is None:
@@ -408,6 +412,6 @@ _COMMANDS = {
     0x13: _Command(struct.Struct("<BIH"), Link._read_output),
     0x14: _Command(struct.Struct("<I"), Link._invoke_generated),
     0x20: _Command(struct.Struct("<HH"), Link._profile),
-    0x21: _Command(struct.Struct("<H"), Link._run_to_op),
+    0x21: _Command(struct.Struct("<HI"), Link._run_to_op),
     0x22: _Command(struct.Struct("<IH"), Link._read_held),
 }

@@ -10,13 +10,16 @@ static inline int32_t rescaled(const ek_add_operand *operand, int32_t left_shift
     return ek_requantize((int32_t)(difference << left_shift), operand->multiplier, operand->shift);
 }
 
-void ek_add_s8(const ek_add *params, const int8_t *input_0, const int8_t *input_1, int8_t *output) {
-    for (uint32_t i = 0; i < params->size; i++) {
-        const int32_t a = rescaled(&params->operands[0], params->left_shift, input_0[i]);
-        const int32_t b = rescaled(&params->operands[1], params->left_shift, input_1[i]);
-        const int32_t sum =
-            ek_requantize(ek_wrapping_add(a, b), params->output_multiplier, params->output_shift);
-        output[i] = ek_clamp(ek_wrapping_add(sum, params->output_zero_point), params->activation_min,
-                             params->activation_max);
+void ek_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const ek_add *const add = params;
+    const int8_t *const input_0 = rows[0];
+    const int8_t *const input_1 = rows[1];
+    (void)scratch;
+    for (uint32_t i = 0; i < add->size; i++) {
+        const int32_t a = rescaled(&add->operands[0], add->left_shift, input_0[i]);
+        const int32_t b = rescaled(&add->operands[1], add->left_shift, input_1[i]);
+        const int32_t sum = ek_requantize(ek_wrapping_add(a, b), add->output_multiplier, add->output_shift);
+        output[i] =
+            ek_clamp(ek_wrapping_add(sum, add->output_zero_point), add->activation_min, add->activation_max);
     }
 }

@@ -2,40 +2,22 @@
 /* AVERAGE_POOL_2D: the specification is in ek_kernels.h. */
 #include "edgekit/ek_kernels.h"
 
-#include "requantize.h"
-#include "window.h"
+#include "pool.h"
 
-/* sum / count rounded to nearest, ties away from zero. */
-static inline int32_t rounded_quotient(int32_t sum, int32_t count) {
-    const int32_t half = count / 2;
-    return (sum > 0 ? sum + half : sum - half) / count;
-}
-
-void ek_average_pool_2d_s8(const ek_pool_2d *params, const int8_t *input, int8_t *output) {
-    const ek_window window = params->window;
-    const ek_shape in = params->input;
-    const ek_shape out = params->output;
-    for (int32_t y = 0; y < out.height; y++) {
-        const int32_t top = y * window.stride_height - window.pad_top;
-        const ek_taps rows = ek_taps_inside(top, 1, window.height, in.height);
-        for (int32_t x = 0; x < out.width; x++) {
-            const int32_t left = x * window.stride_width - window.pad_left;
-            const ek_taps columns = ek_taps_inside(left, 1, window.width, in.width);
-            const int32_t count = (rows.end - rows.begin) * (columns.end - columns.begin);
-            for (int32_t channel = 0; channel < in.channels; channel++) {
-                int32_t sum = 0;
-                for (int32_t row = top + rows.begin; row < top + rows.end; row++) {
-                    const int8_t *tap =
-                        input + ((row * in.width + left + columns.begin) * in.channels + channel);
-                    EK_NO_UNROLL
-                    for (int32_t column = columns.begin; column < columns.end; column++) {
-                        sum += *tap;
-                        tap += in.channels;
-                    }
-                }
-                *output++ =
-                    ek_clamp(rounded_quotient(sum, count), params->activation_min, params->activation_max);
-            }
+static int32_t average(const ek_pool_taps *taps, int32_t channel) {
+    int32_t sum = 0;
+    for (int32_t row = taps->rows_inside.begin; row < taps->rows_inside.end; row++) {
+        const int8_t *tap = taps->rows[row] + (taps->first + channel);
+        EK_NO_UNROLL
+        for (int32_t column = taps->columns; column > 0; column--) {
+            sum += *tap;
+            tap += taps->channels;
         }
     }
+    return ek_rounded_quotient(sum, (taps->rows_inside.end - taps->rows_inside.begin) * taps->columns);
+}
+
+void ek_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    (void)scratch;
+    ek_pool_row(params, rows, output, average);
 }

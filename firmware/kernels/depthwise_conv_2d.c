@@ -7,11 +7,11 @@
 
 /* The taps of one output pixel's window that lie inside the input. Strides are in elements. */
 typedef struct tap_grid {
-    const int8_t *input;   /* the first of them, input channel 0 */
-    const int8_t *weights; /* the same tap, output channel 0 */
-    int32_t rows;
+    const int8_t *const *rows;
+    ek_taps rows_inside;
+    int32_t first;         /* where the first tap's input channel 0 lies within a row of the input */
+    const int8_t *weights; /* of the first tap, output channel 0 */
     int32_t columns;
-    int32_t input_row;
     int32_t input_column;
     int32_t weights_row;
     int32_t weights_column;
@@ -20,15 +20,16 @@ typedef struct tap_grid {
 
 /* The sum of output channel `o`, which reads input channel `c`. */
 static EK_NOINLINE uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t o) {
+    const int8_t *w = grid->weights + o;
     uint32_t sum = 0;
-    for (int32_t row = 0; row < grid->rows; row++) {
-        const int8_t *x = grid->input + (row * grid->input_row + c);
-        const int8_t *w = grid->weights + (row * grid->weights_row + o);
+    for (int32_t row = grid->rows_inside.begin; row < grid->rows_inside.end; row++) {
+        const int8_t *x = grid->rows[row] + (grid->first + c);
         EK_NO_UNROLL
         for (int32_t column = 0; column < grid->columns; column++) {
             sum += (uint32_t)((x[column * grid->input_column] - grid->zero_point) *
                               w[column * grid->weights_column]);
         }
+        w += grid->weights_row;
     }
     return sum;
 }
@@ -42,11 +43,10 @@ static EK_NOINLINE void sum_lanes(const tap_grid *grid, int32_t c, int32_t step,
     const int32_t zero_point = grid->zero_point;
     const int32_t input_column = grid->input_column;
     const int32_t weights_column = grid->weights_column;
-    const int8_t *input_row = grid->input + c;
     const int8_t *weights_row = grid->weights + o;
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (int32_t row = grid->rows; row > 0; row--) {
-        const int8_t *x = input_row;
+    for (int32_t row = grid->rows_inside.begin; row < grid->rows_inside.end; row++) {
+        const int8_t *x = grid->rows[row] + (grid->first + c);
         const int8_t *w = weights_row;
         EK_NO_UNROLL
         for (int32_t column = grid->columns; column > 0; column--) {
@@ -57,20 +57,19 @@ static EK_NOINLINE void sum_lanes(const tap_grid *grid, int32_t c, int32_t step,
             x += input_column;
             w += weights_column;
         }
-        input_row += grid->input_row;
         weights_row += grid->weights_row;
     }
     sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
 /* All output channels of one pixel. */
-static void depthwise_pixel(const ek_depthwise_conv_2d *params, const tap_grid *grid, int8_t *output) {
-    const int32_t multiplier = params->depth_multiplier;
+static void depthwise_pixel(const ek_depthwise_conv_2d *conv, const tap_grid *grid, int8_t *output) {
+    const int32_t multiplier = conv->depth_multiplier;
     /* A run is a stretch of output channels whose input channels are equidistant: all of them where each
      * has an input channel of its own, else those that share one. */
     const int32_t step = multiplier == 1 ? 1 : 0;
-    const int32_t runs = multiplier == 1 ? 1 : params->input.channels;
-    const int32_t run_length = multiplier == 1 ? params->output.channels : multiplier;
+    const int32_t runs = multiplier == 1 ? 1 : conv->input.channels;
+    const int32_t run_length = multiplier == 1 ? conv->output.channels : multiplier;
     for (int32_t run = 0; run < runs; run++) {
         int32_t lanes;
         for (int32_t i = 0; i < run_length; i += lanes) {
@@ -83,35 +82,31 @@ static void depthwise_pixel(const ek_depthwise_conv_2d *params, const tap_grid *
             } else {
                 sums[0] = sum_of_one(grid, c, o);
             }
-            ek_output_lanes(&params->stage, o, lanes, sums, output + o);
+            ek_output_lanes(&conv->stage, o, lanes, sums, output + o);
         }
     }
 }
 
-void ek_depthwise_conv_2d_s8(const ek_depthwise_conv_2d *params, const int8_t *input, int8_t *output) {
-    const ek_window window = params->window;
-    const ek_shape in = params->input;
-    const ek_shape out = params->output;
+void ek_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const ek_depthwise_conv_2d *const conv = params;
+    const ek_window window = conv->window;
+    const ek_row_shape in = conv->input;
     tap_grid grid;
-    grid.weights_column = out.channels;
+    (void)scratch;
+    grid.rows = rows;
+    grid.rows_inside = ek_rows_inside(rows, window.height);
+    grid.weights_column = conv->output.channels;
     grid.weights_row = window.width * grid.weights_column;
-    grid.input_column = window.dilation_width * in.channels;
-    grid.input_row = window.dilation_height * in.width * in.channels;
-    grid.zero_point = params->input_zero_point;
-    for (int32_t y = 0; y < out.height; y++) {
-        const int32_t top = y * window.stride_height - window.pad_top;
-        const ek_taps rows = ek_taps_inside(top, window.dilation_height, window.height, in.height);
-        grid.rows = rows.end - rows.begin;
-        for (int32_t x = 0; x < out.width; x++) {
-            const int32_t left = x * window.stride_width - window.pad_left;
-            const ek_taps columns = ek_taps_inside(left, window.dilation_width, window.width, in.width);
-            grid.columns = columns.end - columns.begin;
-            grid.input = input + ((top * in.width + left) * in.channels + rows.begin * grid.input_row +
-                                  columns.begin * grid.input_column);
-            grid.weights =
-                params->weights + (rows.begin * grid.weights_row + columns.begin * grid.weights_column);
-            depthwise_pixel(params, &grid, output);
-            output += out.channels;
-        }
+    grid.input_column = window.dilation * in.channels;
+    grid.zero_point = conv->input_zero_point;
+    const int8_t *const weights = conv->weights + grid.rows_inside.begin * grid.weights_row;
+    for (int32_t x = 0; x < conv->output.width; x++) {
+        const int32_t left = x * window.stride - window.pad_left;
+        const ek_taps columns = ek_taps_inside(left, window.dilation, window.width, in.width);
+        grid.columns = columns.end - columns.begin;
+        grid.first = left * in.channels + columns.begin * grid.input_column;
+        grid.weights = weights + columns.begin * grid.weights_column;
+        depthwise_pixel(conv, &grid, output);
+        output += conv->output.channels;
     }
 }

@@ -17,19 +17,18 @@ static inline uint32_t weights_offset(const ek_fully_connected *params, const in
     return offset;
 }
 
-void ek_fully_connected_s8(const ek_fully_connected *params, const int8_t *input, int8_t *output) {
-    const int32_t input_depth = (int32_t)params->input_depth;
-    const int32_t output_depth = (int32_t)params->output_depth;
-    for (uint32_t batch = 0; batch < params->batches; batch++) {
-        const uint32_t offset = weights_offset(params, input);
-        for (int32_t o = 0; o < output_depth; o += EK_LANES) {
-            const int32_t lanes = output_depth - o < EK_LANES ? output_depth - o : EK_LANES;
-            uint32_t sums[EK_LANES] = {offset, offset, offset, offset};
-            ek_dot_lanes(input, params->input_zero_point, params->weights + o * input_depth, input_depth,
-                         lanes, input_depth, sums);
-            ek_output_lanes(&params->stage, o, lanes, sums, output + o);
-        }
-        input += input_depth;
-        output += output_depth;
+void ek_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const ek_fully_connected *const layer = params;
+    const int8_t *const input = rows[0];
+    const int32_t input_depth = (int32_t)layer->input_depth;
+    const int32_t output_depth = (int32_t)layer->output_depth;
+    const uint32_t offset = weights_offset(layer, input);
+    (void)scratch;
+    for (int32_t o = 0; o < output_depth; o += EK_LANES) {
+        const int32_t lanes = output_depth - o < EK_LANES ? output_depth - o : EK_LANES;
+        uint32_t sums[EK_LANES] = {offset, offset, offset, offset};
+        ek_dot_lanes(input, layer->input_zero_point, layer->weights + o * input_depth, input_depth, lanes,
+                     input_depth, sums);
+        ek_output_lanes(&layer->stage, o, lanes, sums, output + o);
     }
 }

@@ -5,16 +5,21 @@
 #include "loops.h"
 #include "requantize.h"
 
-void ek_mean_s8(const ek_mean *params, const int8_t *input, int8_t *output) {
-    const int32_t channels = params->input.channels;
-    const int32_t pixels = params->input.height * params->input.width;
+void ek_mean_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const ek_mean *const mean = params;
+    const int32_t channels = mean->input.channels;
+    (void)scratch;
     for (int32_t channel = 0; channel < channels; channel++) {
         uint32_t sum = 0;
-        EK_NO_UNROLL
-        for (int32_t pixel = 0; pixel < pixels; pixel++) {
-            sum += (uint32_t)(input[pixel * channels + channel] - params->input_zero_point);
+        for (int32_t row = 0; row < mean->height; row++) {
+            const int8_t *input = rows[row] + channel;
+            EK_NO_UNROLL
+            for (int32_t column = mean->input.width; column > 0; column--) {
+                sum += (uint32_t)(*input - mean->input_zero_point);
+                input += channels;
+            }
         }
-        const int32_t mean = ek_requantize((int32_t)sum, params->multiplier, params->shift);
-        output[channel] = ek_clamp(ek_wrapping_add(mean, params->output_zero_point), INT8_MIN, INT8_MAX);
+        const int32_t value = ek_requantize((int32_t)sum, mean->multiplier, mean->shift);
+        output[channel] = ek_clamp(ek_wrapping_add(value, mean->output_zero_point), INT8_MIN, INT8_MAX);
     }
 }

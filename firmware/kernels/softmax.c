@@ -73,14 +73,17 @@ static int32_t exp_of_difference(const ek_softmax *params, int32_t q, int32_t hi
     return exp_of_negative(ek_doubling_high_multiply((int32_t)shifted, params->multiplier));
 }
 
-static void softmax_row(const ek_softmax *params, const int8_t *input, int8_t *output) {
+void ek_softmax_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const ek_softmax *const softmax = params;
+    const int8_t *const input = rows[0];
+    (void)scratch;
     int32_t highest = INT8_MIN;
-    for (uint32_t i = 0; i < params->depth; i++) {
+    for (uint32_t i = 0; i < softmax->depth; i++) {
         highest = input[i] > highest ? input[i] : highest;
     }
     uint32_t sum = 0;
-    for (uint32_t i = 0; i < params->depth; i++) {
-        const int32_t exponential = exp_of_difference(params, input[i], highest);
+    for (uint32_t i = 0; i < softmax->depth; i++) {
+        const int32_t exponential = exp_of_difference(softmax, input[i], highest);
         sum += (uint32_t)ek_rounding_shift_right(exponential, SUM_INTEGER_BITS);
     }
     /* sum = 2^(SUM_INTEGER_BITS - headroom) * (1 + x) with x in [0, 1). */
@@ -91,19 +94,11 @@ static void softmax_row(const ek_softmax *params, const int8_t *input, int8_t *o
     }
     const int32_t reciprocal = one_over_one_plus((int32_t)(sum & 0x7fffffffu));
     const int32_t exponent = SUM_INTEGER_BITS - headroom + 31 - 8;
-    for (uint32_t i = 0; i < params->depth; i++) {
-        const int32_t exponential = exp_of_difference(params, input[i], highest);
+    for (uint32_t i = 0; i < softmax->depth; i++) {
+        const int32_t exponential = exp_of_difference(softmax, input[i], highest);
         const int32_t product = ek_doubling_high_multiply(exponential, reciprocal);
         /* Beyond 31 bits nothing of the product is left. */
         const int32_t probability = exponent > 31 ? 0 : ek_rounding_shift_right(product, exponent);
         output[i] = ek_clamp(probability + INT8_MIN, INT8_MIN, INT8_MAX);
-    }
-}
-
-void ek_softmax_s8(const ek_softmax *params, const int8_t *input, int8_t *output) {
-    for (uint32_t row = 0; row < params->rows; row++) {
-        softmax_row(params, input, output);
-        input += params->depth;
-        output += params->depth;
     }
 }

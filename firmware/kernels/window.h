@@ -3,6 +3,7 @@
 #ifndef EDGEKIT_WINDOW_H
 #define EDGEKIT_WINDOW_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "loops.h"
@@ -25,6 +26,20 @@ static inline ek_taps ek_taps_inside(int32_t origin, int32_t dilation, int32_t t
     }
     EK_NO_UNROLL
     while (inside.end > inside.begin && origin + (inside.end - 1) * dilation >= extent) {
+        inside.end--;
+    }
+    return inside;
+}
+
+/* The taps of a window's height whose rows lie inside the input: those that are not NULL. */
+static inline ek_taps ek_rows_inside(const int8_t *const *rows, int32_t taps) {
+    ek_taps inside = {0, taps};
+    EK_NO_UNROLL
+    while (inside.begin < taps && rows[inside.begin] == NULL) {
+        inside.begin++;
+    }
+    EK_NO_UNROLL
+    while (inside.end > inside.begin && rows[inside.end - 1] == NULL) {
         inside.end--;
     }
     return inside;

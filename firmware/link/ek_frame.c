@@ -27,6 +27,10 @@ uint32_t ek_get_u32(const uint8_t *bytes) {
     return ek_get_u16(bytes) | ((uint32_t)ek_get_u16(bytes + 2) << 16);
 }
 
+uint64_t ek_get_u64(const uint8_t *bytes) {
+    return ek_get_u32(bytes) | ((uint64_t)ek_get_u32(bytes + 4) << 32);
+}
+
 void ek_put_u16(uint8_t *bytes, uint16_t value) {
     bytes[0] = (uint8_t)value;
     bytes[1] = (uint8_t)(value >> 8);

@@ -162,7 +162,7 @@ static error_code answer_info(ek_link *link, exchange *x) {
 
 static void forget_results(ek_link *link) {
     link->outputs_valid = 0;
-    link->held = NULL;
+    link->held = (ek_op_rows){0, NULL, 0, 0, 0};
 }
 
 static void forget_inputs(ek_link *link) {
@@ -376,14 +376,16 @@ typedef struct profile {
     uint64_t start; /* ticks at the start of the operator that runs now */
 } profile;
 
-static int profile_op(void *context, uint32_t op_index, const int8_t *output, size_t size_bytes) {
+/* Adds the rows to their operator's record: operators may take turns. */
+static int profile_op(void *context, const ek_op_rows *rows) {
     profile *p = context;
     const uint64_t ticks = ek_port_ticks() - p->start;
-    if (op_index >= p->first_op && op_index - p->first_op < p->op_count) {
-        uint8_t *record = p->records + (op_index - p->first_op) * PROFILE_RECORD_BYTES;
-        ek_put_u32(record, ek_crc32(0, (const uint8_t *)output, size_bytes));
-        ek_put_u32(record + 4, (uint32_t)size_bytes);
-        ek_put_u64(record + 8, ticks);
+    if (rows->op_index >= p->first_op && rows->op_index - p->first_op < p->op_count) {
+        uint8_t *record = p->records + (rows->op_index - p->first_op) * PROFILE_RECORD_BYTES;
+        const uint32_t size_bytes = rows->data != NULL ? rows->size_bytes : 0;
+        ek_put_u32(record, ek_crc32(ek_get_u32(record), (const uint8_t *)rows->data, size_bytes));
+        ek_put_u32(record + 4, ek_get_u32(record + 4) + size_bytes);
+        ek_put_u64(record + 8, ek_get_u64(record + 8) + ticks);
     }
     p->start = ek_port_ticks();
     return 0;
@@ -410,42 +412,46 @@ static error_code answer_profile(ek_link *link, exchange *x) {
     return status == EK_OK ? 0 : model_error(status);
 }
 
-static int hold_op(void *context, uint32_t op_index, const int8_t *output, size_t size_bytes) {
+static int hold_rows(void *context, const ek_op_rows *rows) {
     ek_link *link = context;
-    if (op_index != link->held_op) {
+    if (rows->op_index != link->held_op || rows->data == NULL ||
+        link->wanted_offset - rows->offset_bytes >= rows->size_bytes) {
         return 0;
     }
-    link->held = output;
-    link->held_bytes = (uint32_t)size_bytes;
+    link->held = *rows;
     return 1;
 }
 
 static error_code answer_run_to_op(ek_link *link, exchange *x) {
     uint64_t ticks = 0;
     link->held_op = ek_get_u16(x->body);
+    link->wanted_offset = ek_get_u32(x->body + 2);
     if (!inputs_written(link)) {
         return EK_LINK_ERR_NO_INPUT;
     }
     if (link->held_op >= ek_model_get_info()->op_count) {
         return EK_LINK_ERR_RANGE;
     }
-    /* The observer stays set: removing it would be a call that ends the held tensor, and every run sets
-     * its own. */
-    const ek_status status = run_once(link, hold_op, link, &ticks);
+    /* The observer stays set: removing it would be a call that ends what is held, and every run sets its
+     * own. */
+    const ek_status status = run_once(link, hold_rows, link, &ticks);
     if (status != EK_OK && status != EK_ERR_STOPPED) {
         forget_results(link);
         return model_error(status);
     }
-    ek_put_u32(x->reply, link->held != NULL ? link->held_bytes : 0);
-    x->reply_bytes = 4;
+    ek_put_u32(x->reply, link->held.total_bytes);
+    ek_put_u32(x->reply + 4, link->held.offset_bytes);
+    ek_put_u32(x->reply + 8, link->held.size_bytes);
+    x->reply_bytes = 12;
     return 0;
 }
 
 static error_code answer_read_held(ek_link *link, exchange *x) {
-    if (link->held == NULL) {
+    if (link->held.data == NULL) {
         return EK_LINK_ERR_NO_HELD;
     }
-    return answer_piece(x, link->held, link->held_bytes, ek_get_u32(x->body), ek_get_u16(x->body + 4));
+    return answer_piece(x, link->held.data, link->held.size_bytes, ek_get_u32(x->body),
+                        ek_get_u16(x->body + 4));
 }
 
 /* ---- the command loop ---- */
@@ -469,7 +475,7 @@ static const command commands[] = {
     {EK_LINK_READ_OUTPUT, 7, 0, answer_read_output},
     {EK_LINK_INVOKE_GENERATED, 4, 0, answer_invoke_generated},
     {EK_LINK_PROFILE, 4, 0, answer_profile},
-    {EK_LINK_RUN_TO_OP, 2, 0, answer_run_to_op},
+    {EK_LINK_RUN_TO_OP, 6, 0, answer_run_to_op},
     {EK_LINK_READ_HELD, 6, 0, answer_read_held},
 };
 

@@ -22,6 +22,11 @@ def test_shown_lines_compile(tmp_path: Path, document: str) -> None:
     includes = "".join(f'#include "{header}"\n' for header in HEADERS)
     main = "\nint main(void) { return name_of((const uint8_t *)0) == 0; }\n"
     (tmp_path / "own.c").write_text(includes + lines + main)
-    sources = [*tmp_path.glob("model/*.c"), *tmp_path.glob("kernels/*.c"), *tmp_path.glob("application/*.c")]
+    sources = [
+        *tmp_path.glob("model/*.c"),
+        *tmp_path.glob("kernels/*.c"),
+        *tmp_path.glob("engine/aot/*.c"),
+        *tmp_path.glob("application/*.c"),
+    ]
     flags = ("-Wno-conversion", f"-I{tmp_path / 'model'}")
     compile_program(tmp_path / "own", [tmp_path / "own.c", *sources], flags)

@@ -211,7 +211,12 @@ def test_the_lines_of_the_readme_compile(tmp_path: Path, board_name: str) -> Non
     readme = (tmp_path / "README.md").read_text()
     program, camera_lines = re.findall(r"```c\n(.*?)```", readme, re.DOTALL)
     (tmp_path / "own.c").write_text(program + camera_lines)
-    sources = [*tmp_path.glob("model/*.c"), *tmp_path.glob("kernels/*.c"), *tmp_path.glob("application/*.c")]
+    sources = [
+        *tmp_path.glob("model/*.c"),
+        *tmp_path.glob("kernels/*.c"),
+        *tmp_path.glob("engine/aot/*.c"),
+        *tmp_path.glob("application/*.c"),
+    ]
     flags = ("-Wno-conversion", f"-I{tmp_path / 'model'}")
     compile_program(tmp_path / "own", [tmp_path / "own.c", *sources], flags)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from kernels.compiling import INCLUDE, SANITIZERS, compile_program, run
 
-from edgekit.codegen.c_model import generate_model, kernel_sources
-from edgekit.codegen.memory_plan import plan_memory
+from edgekit.codegen.c_model import generate_model, program_sources
+from edgekit.codegen.memory_plan import plan_graph
 from edgekit.graph.executor import execute_all
 from edgekit.graph.ir import Graph, Int8Array
 from edgekit.resources import firmware_folder
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 def write_model(graph: Graph, folder: Path) -> list[Path]:
     """Generates ``graph`` into ``folder``; returns the C files."""
-    for name, text in generate_model(graph, plan_memory(graph)).items():
+    for name, text in generate_model(*plan_graph(graph)).items():
         (folder / name).write_text(text)
     return sorted(folder.glob("*.c"))
 
@@ -27,7 +27,7 @@ def write_model(graph: Graph, folder: Path) -> list[Path]:
 def compile_model(graph: Graph, folder: Path, main: str, flags: Sequence[str] = SANITIZERS) -> Path:
     """The generated model with ``main`` (a file of this folder) and the kernels it names, and no others."""
     sources = write_model(graph, folder)
-    kernels = [firmware_folder() / name for name in kernel_sources(graph)]
+    kernels = [firmware_folder() / name for name in program_sources(plan_graph(graph)[0])]
     include = (f"-I{folder}", f"-I{INCLUDE}")
     return compile_program(folder / "program", [*sources, HERE / main, *kernels], (*flags, *include))
 

@@ -17,15 +17,18 @@
     } while (0)
 
 typedef struct stopper {
-    uint32_t stop_after;
-    uint32_t calls;
+    uint32_t stop_after; /* the operator */
+    uint32_t ops;        /* operators that are complete */
+    int stopped;
 } stopper;
 
-static int stop_after(void *context, uint32_t op, const int8_t *output, size_t size_bytes) {
+static int stop_after(void *context, const ek_op_rows *rows) {
     stopper *const s = context;
-    CHECK(op == s->calls && output != NULL && size_bytes > 0);
-    s->calls++;
-    return op == s->stop_after ? 7 : 0;
+    const uint32_t end = rows->offset_bytes + rows->size_bytes;
+    CHECK(!s->stopped && rows->data != NULL && rows->size_bytes > 0 && end <= rows->total_bytes);
+    s->ops += end == rows->total_bytes;
+    s->stopped = end == rows->total_bytes && rows->op_index == s->stop_after;
+    return s->stopped ? 7 : 0;
 }
 
 static void check_arena(uint8_t *arena) {
@@ -64,15 +67,15 @@ static void check_border(const uint8_t *arena, const ek_model_info *info) {
 
 static void check_observer(const ek_model_info *info) {
     for (uint32_t op = 0; op < info->op_count; op++) {
-        stopper s = {op, 0};
+        stopper s = {op, 0, 0};
         ek_model_set_observer(stop_after, &s);
-        CHECK(ek_model_invoke() == EK_ERR_STOPPED && s.calls == op + 1);
+        CHECK(ek_model_invoke() == EK_ERR_STOPPED && s.stopped);
     }
-    stopper s = {UINT32_MAX, 0};
+    stopper s = {UINT32_MAX, 0, 0};
     ek_model_set_observer(stop_after, &s);
-    CHECK(ek_model_invoke() == EK_OK && s.calls == info->op_count);
+    CHECK(ek_model_invoke() == EK_OK && s.ops == info->op_count);
     ek_model_set_observer(NULL, NULL);
-    CHECK(ek_model_invoke() == EK_OK && s.calls == info->op_count);
+    CHECK(ek_model_invoke() == EK_OK && s.ops == info->op_count);
 }
 
 static void print_tensor(const ek_tensor_info *tensor) {

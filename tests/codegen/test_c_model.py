@@ -16,16 +16,27 @@ from codegen.models import renamed, tiny_model, two_branches
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol
 from graph import tflite_builder as build
-from kernels.compiling import CORTEX_M4, INCLUDE, KERNELS, WARNINGS, cortex_m4_compiler, host_compiler, run
+from kernels.compiling import (
+    CORTEX_M4,
+    ENGINE,
+    INCLUDE,
+    KERNELS,
+    WARNINGS,
+    cortex_m4_compiler,
+    host_compiler,
+    run,
+)
 
 from edgekit.codegen.border import CONTRACT_VERSION
-from edgekit.codegen.c_model import constant_bytes, generate_model, kernel_sources
+from edgekit.codegen.c_model import PLAN_VERSION, constant_bytes, generate_model, program_sources
 from edgekit.codegen.kernel_calls import KERNELS_VERSION, kernel_call
-from edgekit.codegen.memory_plan import plan_memory
+from edgekit.codegen.layers import lower
+from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import ModelError
 from edgekit.graph.ir import SUPPORTED_OPCODES, Graph
 from edgekit.graph.tflite import read_tflite
 
+_NOT_IN_TINY = "kernels/average_of_sums.c"
 GOLDEN = Path(__file__).parent / "golden" / "tiny"
 UPDATE = "EDGEKIT_UPDATE_GOLDEN"
 HOSTILE_NAMES = [
@@ -57,7 +68,7 @@ def test_text_is_the_golden_one() -> None:
     EDGEKIT_UPDATE_GOLDEN=1 pytest tests/codegen/test_c_model.py   writes it anew.
     """
     graph = tiny_model()
-    files = generate_model(graph, plan_memory(graph))
+    files = generate_model(*plan_graph(graph))
     if os.environ.get(UPDATE):
         GOLDEN.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -69,8 +80,8 @@ def test_text_is_the_same_in_every_process() -> None:
     script = (
         "import hashlib; from codegen.models import tiny_model as model;"
         "from edgekit.codegen.c_model import generate_model as generate;"
-        "from edgekit.codegen.memory_plan import plan_memory as plan;"
-        "print(hashlib.sha256(repr(generate(model(), plan(model()))).encode()).hexdigest())"
+        "from edgekit.codegen.memory_plan import plan_graph as plan;"
+        "print(hashlib.sha256(repr(generate(*plan(model()))).encode()).hexdigest())"
     )
     digests = {
         run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(GOLDEN.parents[2])!r}); {script}"])
@@ -80,7 +91,7 @@ def test_text_is_the_same_in_every_process() -> None:
 
 
 def test_text_names_no_place_or_time() -> None:
-    text = "".join(generate_model(tiny_model(), plan_memory(tiny_model())).values())
+    text = "".join(generate_model(*plan_graph(tiny_model())).values())
     assert str(Path.cwd()) not in text
     assert not re.search(r"\b20\d\d-", text)
 
@@ -132,7 +143,7 @@ def test_odd_model_equals_the_executor(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("graph", [tiny_model(), two_branches()], ids=lambda graph: graph.name)
 def test_contract_of_ek_model(graph: Graph, tmp_path: Path) -> None:
     lines = run([str(compile_model(graph, tmp_path, "interface.c"))]).decode().splitlines()
-    plan = plan_memory(graph)
+    _, plan = plan_graph(graph)
     assert lines[:4] == [graph.name, "aot", graph.sha256, f"{len(graph.ops)} {plan.arena_bytes}"]
     expected = []
     for index in (*graph.inputs, *graph.outputs):
@@ -163,19 +174,27 @@ def test_hostile_names_make_valid_c(rotation: int, tmp_path: Path) -> None:
 
 
 def test_kernels_are_only_those_that_the_model_needs() -> None:
-    assert kernel_sources(two_branches()) == ("kernels/softmax.c",)
-    assert kernel_sources(tiny_model()) == tuple(
-        sorted(f"kernels/{path.name}" for path in KERNELS.glob("*.c"))
-    )
+    engine = "engine/aot/ek_engine.c"
+    assert program_sources(lower(two_branches())) == (engine, "kernels/softmax.c")
+    both = {*program_sources(lower(tiny_model())), *program_sources(lower(tiny_model(), accumulate=True))}
+    assert both == {engine, *(f"kernels/{path.name}" for path in KERNELS.glob("*.c"))} - {_NOT_IN_TINY}
 
 
 def test_versions_are_those_of_the_headers() -> None:
     assert f"#define EK_CONTRACT_VERSION {CONTRACT_VERSION}\n" in (INCLUDE / "edgekit/ek_model.h").read_text()
     assert f"#define EK_KERNELS_VERSION {KERNELS_VERSION}\n" in (INCLUDE / "edgekit/ek_kernels.h").read_text()
+    assert f"#define EK_PLAN_VERSION {PLAN_VERSION}\n" in (INCLUDE / "edgekit/ek_plan.h").read_text()
 
 
-@pytest.mark.parametrize(("header", "macro"), [("ek_model.h", "CONTRACT"), ("ek_kernels.h", "KERNELS")])
-def test_other_versions_are_refused(header: str, macro: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "macro", "version"),
+    [
+        ("ek_model.h", "CONTRACT", CONTRACT_VERSION),
+        ("ek_kernels.h", "KERNELS", KERNELS_VERSION),
+        ("ek_plan.h", "PLAN", PLAN_VERSION),
+    ],
+)
+def test_other_versions_are_refused(header: str, macro: str, version: int, tmp_path: Path) -> None:
     write_model(tiny_model(), tmp_path)
     folder = tmp_path / "edgekit"
     folder.mkdir()
@@ -184,7 +203,7 @@ def test_other_versions_are_refused(header: str, macro: str, tmp_path: Path) -> 
     command = [host_compiler(), "-std=c11", f"-I{tmp_path}", "-fsyntax-only", str(tmp_path / "model.c")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert f"model.c is for {header} version 1: generate it again" in done.stderr
+    assert f"model.c is for {header} version {version}: generate it again" in done.stderr
 
 
 def test_numbers_that_no_kernel_takes_are_refused() -> None:
@@ -200,9 +219,10 @@ def test_numbers_that_no_kernel_takes_are_refused() -> None:
 
 
 def test_ops_out_of_order_are_a_defect() -> None:
-    graph = tiny_model()
+    program, plan = plan_graph(two_branches())
+    backwards = replace(program, graph=replace(program.graph, ops=program.graph.ops[::-1]))
     with pytest.raises(ValueError, match="ascending"):
-        generate_model(replace(graph, ops=graph.ops[::-1]), plan_memory(graph))
+        generate_model(backwards, plan)
 
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
@@ -234,7 +254,7 @@ def test_constant_bytes_with_several_inputs_and_outputs(compiler: str, tmp_path:
     """Exact but for the two tables of offsets, which a compiler may share or fold into the code."""
     graph = two_branches(softmax_ops=12)
     objects = _cortex_m4_objects(graph, compiler, tmp_path, ("-Os",), kernels=False)
-    assert 0 <= constant_bytes(graph) - sum(map(_constants_in, objects)) <= 16
+    assert 0 <= constant_bytes(lower(graph)) - sum(map(_constants_in, objects)) <= 16
 
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
@@ -243,7 +263,7 @@ def test_constant_bytes_are_those_of_the_object(
 ) -> None:
     graph = read_tflite(mlperf_tiny_model.read_bytes(), mlperf_tiny_model.stem)
     objects = _cortex_m4_objects(graph, compiler, tmp_path, ("-Os",), kernels=False)
-    assert sum(map(_constants_in, objects)) == constant_bytes(graph)
+    assert sum(map(_constants_in, objects)) == constant_bytes(plan_graph(graph)[0])
 
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
@@ -259,13 +279,13 @@ def test_params_bytes_are_those_of_the_structs(compiler: str, tmp_path: Path) ->
 
 def _generate_with(graph: Graph, tensors: dict[int, object]) -> None:
     changed = replace(graph, tensors={**graph.tensors, **tensors})
-    generate_model(changed, plan_memory(changed))
+    generate_model(*plan_graph(changed))
 
 
 def _cortex_m4_objects(
     graph: Graph, compiler: str, folder: Path, flags: tuple[str, ...], *, kernels: bool = True
 ) -> list[Path]:
-    sources = write_model(graph, folder) + (sorted(KERNELS.glob("*.c")) if kernels else [])
+    sources = write_model(graph, folder) + ([ENGINE, *sorted(KERNELS.glob("*.c"))] if kernels else [])
     objects = [folder / f"{source.stem}.o" for source in sources]
     command = [*cortex_m4_compiler(compiler), "-std=c11", "-ffreestanding", *WARNINGS, *flags, f"-I{INCLUDE}"]
     for source, target in zip(sources, objects, strict=True):

@@ -10,12 +10,12 @@ from codegen.models import tiny_model
 
 from edgekit.codegen.c_model import constant_bytes
 from edgekit.codegen.footprint import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, BoardMemory, check_fit
-from edgekit.codegen.memory_plan import plan_memory
+from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import DoesNotFitError
 
-GRAPH = tiny_model()
-ARENA_BYTES = plan_memory(GRAPH).arena_bytes
-CONSTANT_BYTES = constant_bytes(GRAPH)
+PROGRAM, PLAN = plan_graph(tiny_model())
+ARENA_BYTES = PLAN.arena_bytes
+CONSTANT_BYTES = constant_bytes(PROGRAM)
 STACK_BYTES = 512
 LEAST_RAM_BYTES = ARENA_BYTES + STACK_BYTES + HARNESS_RAM_BYTES
 LEAST_FLASH_BYTES = CONSTANT_BYTES + HARNESS_CODE_BYTES

@@ -1,108 +1,149 @@
-"""Arena plans: small, and never with two live tensors in one place."""
+"""Arena plans: small, and never with two rows in one place while both are needed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations, permutations
+from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from codegen.generated import noise
 from codegen.models import tiny_model, two_branches
+from codegen.row_runner import DestroyedRowError, RowRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.codegen import memory_plan
+from edgekit.codegen.kernel_calls import KernelCall, Struct
+from edgekit.codegen.layers import Layer, Operand, Program, lower
 from edgekit.codegen.memory_plan import (
     Buffer,
     InvalidPlanError,
-    Lifetime,
     MemoryPlan,
     check_plan,
-    graph_buffers,
+    forbidden_distances,
     pack,
+    plan_graph,
     plan_memory,
 )
-from edgekit.graph.ir import Graph, Op, Reshape, Tensor
+from edgekit.codegen.rows import Reach, Rows
+from edgekit.graph.executor import execute
+from edgekit.graph.ir import Graph, Op, Tensor
 from edgekit.graph.tflite import read_tflite
 
-# The bytes alive at the busiest operator: no plan that keeps whole tensors is smaller.
+# Layers in turns; layer by layer; and layer by layer with whole tensors, as an interpreter plans.
 ARENA_BYTES = {
-    "vww_96_int8": 55_296,
-    "pretrainedResnet_quant": 49_152,
-    "kws_ref_model": 16_000,
-    "ad01_int8": 768,
+    "vww_96_int8": (28_032, 37_632, 55_296),
+    "pretrainedResnet_quant": (15_296, 33_792, 49_152),
+    "kws_ref_model": (5_434, 11_840, 16_000),
+    "ad01_int8": (768, 768, 768),
 }
 
 
 def test_arena_of_the_reference_models(mlperf_tiny_model: Path) -> None:
     graph = read_tflite(mlperf_tiny_model.read_bytes(), mlperf_tiny_model.stem)
-    plan = plan_memory(graph)
-    assert plan.arena_bytes == ARENA_BYTES[graph.name]
-    run_in_one_array(graph, plan)
+    program, plan = plan_graph(graph)
+    in_turns, one_by_one, _ = ARENA_BYTES[graph.name]
+    assert plan.arena_bytes == in_turns
+    assert plan_graph(graph, fuse=False)[1].arena_bytes == one_by_one
+    run_with_noise(program, plan)
+
+
+@pytest.mark.parametrize("model", [tiny_model, two_branches])
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("fuse", [False, True])
+def test_small_models_in_one_array(model, accumulate: bool, fuse: bool) -> None:
+    program = lower(model(), accumulate=accumulate)
+    run_with_noise(program, plan_memory(program, fuse=fuse))
+
+
+def run_with_noise(program: Program, plan: MemoryPlan) -> None:
+    """Every byte computed in the arena equals the executor's."""
+    inputs = [array[:1] for array in noise(program.graph, 3)]
+    runner = RowRunner(program, plan, inputs)
+    runner.run()
+    for index, expected in enumerate(execute(program.graph, inputs)):
+        assert np.array_equal(runner.output(index), expected.reshape(-1))
 
 
 def test_reshape_is_an_alias() -> None:
-    plan = plan_memory(tiny_model())
-    assert plan.offsets[8] == plan.offsets[9]
-    plan = plan_memory(two_branches())
-    assert plan.offsets[1] == plan.offsets[3]
+    program = lower(tiny_model())
+    assert program.aliases[9] == program.aliases[8]
+    assert 9 not in plan_memory(program).offsets
 
 
-def test_inputs_live_from_the_start_and_outputs_until_the_end() -> None:
-    plan = plan_memory(two_branches())
-    assert plan.lifetimes == {
-        0: Lifetime(0, 0),
-        1: Lifetime(0, 1),
-        2: Lifetime(0, 1),
-        3: Lifetime(0, 1),
-    }
+_CALL = KernelCall("kernel", "kernel.c", "params", Struct(()))
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """Random operators on random tensors: several inputs and outputs, unused results, chains of RESHAPE."""
-    inputs = draw(st.integers(1, 3))
-    sizes = draw(st.lists(st.integers(1, 300), min_size=inputs, max_size=inputs))
-    ops: list[Op] = []
-    for number in range(draw(st.integers(1, 12))):
-        output = inputs + number
-        sources = tuple(draw(st.lists(st.integers(0, output - 1), min_size=1, max_size=3)))
-        if draw(st.integers(0, 3)) == 0:
-            ops.append(Reshape(number, sources[:1], output))
-            sizes.append(sizes[sources[0]])
-        else:
-            ops.append(Op(number, sources, output))
-            sizes.append(draw(st.integers(1, 300)))
-    produced = st.sampled_from([op.output for op in ops])
-    outputs = draw(st.lists(produced, min_size=1, max_size=3, unique=True))
-    tensors = {index: Tensor(index, "", (size,), 1.0, 0) for index, size in enumerate(sizes)}
-    return Graph("random", "00" * 32, tensors, tuple(ops), tuple(range(inputs)), tuple(outputs))
+def programs(draw: st.DrawFn) -> Program:
+    """Random layers on random rows: windows, strides, several inputs and outputs, views, scratch bytes."""
+    inputs = draw(st.integers(1, 2))
+    storages = {index: _draw_rows(draw) for index in range(inputs)}
+    layers: list[Layer] = []
+    for number in range(draw(st.integers(1, 8))):
+        storage = inputs + number
+        rows = _draw_rows(draw)
+        sources = draw(st.lists(st.integers(0, storage - 1), min_size=1, max_size=2))
+        operands = tuple(_draw_operand(draw, source, storages[source], rows) for source in sources)
+        call = replace(_CALL, scratch_bytes=draw(st.sampled_from([0, 0, 0, 5, 40])))
+        layers.append(Layer(Op(number, tuple(sources), storage), operands, storage, rows, call))
+        storages[storage] = rows
+    written = st.sampled_from([layer.storage for layer in layers])
+    outputs = draw(st.lists(written, min_size=1, max_size=2, unique=True))
+    tensors = {index: Tensor(index, "", (rows.size_bytes,), 1.0, 0) for index, rows in storages.items()}
+    graph = Graph("random", "00" * 32, tensors, (), tuple(range(inputs)), tuple(outputs))
+    return Program(graph, tuple(layers), storages, {index: index for index in storages})
 
 
-@given(graphs(), st.sampled_from([1, 4, 16]))
-@settings(max_examples=300, deadline=None)
-def test_no_tensor_destroys_another(graph: Graph, alignment: int) -> None:
-    plan = plan_memory(graph, alignment)
+def _draw_rows(draw: st.DrawFn) -> Rows:
+    return Rows(draw(st.integers(1, 9)), draw(st.integers(1, 40)))
+
+
+def _draw_operand(draw: st.DrawFn, storage: int, rows: Rows, output: Rows) -> Operand:
+    if draw(st.integers(0, 5)) == 0:
+        return Operand(storage, Rows(1, rows.size_bytes), Reach(), is_whole=True)
+    reach = Reach(
+        draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(0, 2))
+    )
+    return Operand(storage, rows, reach, is_whole=False)
+
+
+@given(programs(), st.sampled_from([1, 4, 16]), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_no_row_destroys_another(program: Program, alignment: int, fuse: bool) -> None:
+    plan = plan_memory(program, alignment, fuse=fuse)
     assert all(offset % alignment == 0 for offset in plan.offsets.values())
-    run_in_one_array(graph, plan)
+    RowRunner(program, plan, None).run()
 
 
-@given(graphs())
+@given(programs())
 @settings(max_examples=50, deadline=None)
-def test_same_graph_has_the_same_plan(graph: Graph) -> None:
-    assert plan_memory(graph) == plan_memory(graph)
+def test_same_program_has_the_same_plan(program: Program) -> None:
+    assert plan_memory(program) == plan_memory(program)
 
 
-lifetimes = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
-    lambda steps: Lifetime(min(steps), max(steps))
-)
+@given(programs())
+@settings(max_examples=100, deadline=None)
+def test_turns_never_need_more(program: Program) -> None:
+    assert plan_memory(program).arena_bytes <= plan_memory(program, fuse=False).arena_bytes
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), lifetimes), min_size=1, max_size=6))
+def _constant(size_bytes: int, first: int, last: int) -> Buffer:
+    """A buffer of which every byte is in use from step ``first`` to step ``last``."""
+    count = last + 1 - first
+    return Buffer(size_bytes, first, np.zeros(count, np.int64), np.full(count, size_bytes))
+
+
+steps = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(sorted)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), steps), min_size=1, max_size=6))
 @settings(max_examples=200, deadline=None)
-def test_no_order_of_placing_is_better_for_few_buffers(shapes: list[tuple[int, Lifetime]]) -> None:
-    buffers = [Buffer((number,), size, lifetime) for number, (size, lifetime) in enumerate(shapes)]
+def test_no_order_of_placing_is_better_for_few_buffers(shapes) -> None:
+    buffers = [_constant(size, *lifetime) for size, lifetime in shapes]
     found = _arena_bytes(buffers, pack(buffers, alignment=1))
     best = min(
         _arena_bytes(buffers, _first_fit(buffers, order)) for order in permutations(range(len(buffers)))
@@ -112,84 +153,83 @@ def test_no_order_of_placing_is_better_for_few_buffers(shapes: list[tuple[int, L
 
 def test_search_beats_every_greedy_order(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = [(7, 2, 5), (2, 2, 5), (7, 0, 3), (9, 1, 3), (8, 5, 5), (8, 0, 1), (4, 2, 4)]
-    buffers = [Buffer((n,), size, Lifetime(first, last)) for n, (size, first, last) in enumerate(shapes)]
+    buffers = [_constant(*shape) for shape in shapes]
     assert _arena_bytes(buffers, pack(buffers, alignment=1)) == 29
-    monkeypatch.setattr(memory_plan, "SEARCH_STEPS", 0)
+    monkeypatch.setattr(memory_plan, "SEARCH_ROUNDS", 0)
     assert _arena_bytes(buffers, pack(buffers, alignment=1)) == 30
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({1: 0}, "tensors 0 and 1 are alive at the same time and overlap"),
-        ({1: 9}, "lies at 9"),
-        ({1: 4096}, "lies at 4096"),
-        ({1: -16}, "lies at -16"),
-        ({3: 48}, "tensors 1 and 3 are the same bytes"),
-        ({0: None}, "lies at -1"),
-    ],
-)
-def test_check_notices_a_wrong_offset(change: dict[int, int | None], message: str) -> None:
-    graph = two_branches()
-    right = MemoryPlan({0: 0, 1: 16, 2: 32, 3: 16}, {}, 64, 16)
-    check_plan(graph, right)
-    offsets = {index: offset for index, offset in {**right.offsets, **change}.items() if offset is not None}
-    with pytest.raises(InvalidPlanError, match=message):
-        check_plan(graph, replace(right, offsets=offsets))
+def test_an_output_may_grow_over_an_input_that_is_used_up() -> None:
+    """Four rows of 8 bytes become four of 6: each is written a row of 6 bytes below what is still needed."""
+    source = Buffer(32, 0, np.array([0, 8, 16, 24]), np.array([32, 32, 32, 32]))
+    result = Buffer(24, 0, np.array([0, 0, 0, 0]), np.array([6, 12, 18, 24]))
+    assert forbidden_distances(source, result) == (-6, 32)
+    offsets = pack([source, result], alignment=1)
+    assert offsets == [6, 0]
 
 
-def test_check_notices_any_two_live_tensors_in_one_place() -> None:
-    graph = tiny_model()
-    plan = plan_memory(graph)
+@pytest.mark.parametrize("model", [tiny_model, two_branches])
+def test_check_and_shadow_run_agree_on_every_moved_tensor(model) -> None:
+    """Each tensor is moved onto each other one: the check says no wherever the shadow run does."""
+    program, plan = plan_graph(model())
     noticed = 0
-    for a, b in combinations(plan.offsets, 2):
-        if plan.lifetimes[a].overlaps(plan.lifetimes[b]) and plan.offsets[a] != plan.offsets[b]:
-            with pytest.raises(InvalidPlanError):
-                check_plan(
-                    graph, replace(plan, offsets={**plan.offsets, b: plan.offsets[a]}, arena_bytes=10**6)
-                )
-            noticed += 1
-    assert noticed > 10
+    for moved in plan.offsets:
+        for onto in plan.offsets:
+            wrong = replace(
+                plan, offsets={**plan.offsets, moved: plan.offsets[onto]}, arena_bytes=plan.arena_bytes + 999
+            )
+            verdicts = [
+                _destroys(partial(check_plan, program, wrong)),
+                _destroys(RowRunner(program, wrong, None).run),
+            ]
+            assert verdicts[0] == verdicts[1]
+            noticed += verdicts[0]
+    assert noticed > 2
+
+
+def test_check_notices_a_ring_that_is_too_small() -> None:
+    graph = tiny_model()
+    program = lower(graph)
+    plan = plan_memory(program)
+    small = [storage for storage, rows in plan.ring_rows.items() if rows > 1]
+    wrong = [
+        replace(plan, ring_rows={**plan.ring_rows, storage: plan.ring_rows[storage] - 1}) for storage in small
+    ]
+    assert small
+    for plan in wrong:
+        with pytest.raises(InvalidPlanError):
+            check_plan(program, plan)
+
+
+@pytest.mark.parametrize("offset", [-16, 4096, 9])
+def test_check_notices_an_offset_that_is_none(offset: int) -> None:
+    program = lower(two_branches())
+    plan = plan_memory(program)
+    with pytest.raises(InvalidPlanError, match=r"outside the arena|no multiple"):
+        check_plan(program, replace(plan, offsets={**plan.offsets, 1: offset}))
 
 
 def test_shadow_run_notices_a_planner_that_frees_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan and its check share the definition of a lifetime; the shadow run below does not."""
-    monkeypatch.setattr(
-        Lifetime, "overlaps", lambda self, other: self.first < other.last and other.first < self.last
-    )
-    with pytest.raises(AssertionError):
-        run_in_one_array(tiny_model(), plan_memory(tiny_model()))
+    """The plan and its check share the definition of a reach; the shadow run does not."""
+    monkeypatch.setattr(Reach, "first", lambda self, y: max(y * self.stride - self.pad_top + 1, 0))
+    monkeypatch.setattr(memory_plan, "check_plan", lambda program, plan: None)
+    monkeypatch.setattr(memory_plan, "forbidden_distances", _too_few)
+    program = lower(tiny_model())
+    with pytest.raises(DestroyedRowError):
+        RowRunner(program, plan_memory(program), None).run()
 
 
-def test_buffers_of_the_tiny_model() -> None:
-    buffers = {buffer.tensors: buffer for buffer in graph_buffers(tiny_model())}
-    assert buffers[2,].lifetime == Lifetime(1, 4)
-    assert buffers[8, 9] == Buffer((8, 9), 2, Lifetime(7, 9))
+def _too_few(a: Buffer, b: Buffer) -> tuple[int, int] | None:
+    interval = forbidden_distances(a, b)
+    return None if interval is None else (interval[0] + 2, interval[1] - 2)
 
 
-def run_in_one_array(graph: Graph, plan: MemoryPlan) -> None:
-    """Runs the schedule on an array that knows whose byte each one is: an oracle apart from the planner."""
-    owner = np.full(plan.arena_bytes, -1)
-    content = {index: index for index in graph.inputs}  # which tensor's bytes each tensor is
-
-    def place(index: int) -> np.ndarray:
-        start = plan.offsets[index]
-        view = owner[start : start + graph.tensors[index].size_bytes]
-        assert view.size == graph.tensors[index].size_bytes
-        return view
-
-    for index in graph.inputs:
-        place(index)[:] = index
-    for op in graph.ops:
-        for index in op.inputs:
-            assert (place(index) == content[index]).all()
-        content[op.output] = content[op.inputs[0]] if isinstance(op, Reshape) else op.output
-        if not isinstance(op, Reshape):
-            place(op.output)[:] = op.output
-            # A kernel reads its inputs while it writes its output.
-            assert all((place(index) == content[index]).all() for index in op.inputs)
-    for index in graph.outputs:
-        assert (place(index) == content[index]).all()
+def _destroys(run) -> bool:
+    try:
+        run()
+    except (InvalidPlanError, DestroyedRowError):
+        return True
+    return False
 
 
 def _first_fit(buffers: list[Buffer], order: tuple[int, ...]) -> list[int]:
@@ -198,7 +238,7 @@ def _first_fit(buffers: list[Buffer], order: tuple[int, ...]) -> list[int]:
         taken = sorted(
             (offset, offset + buffers[other].size_bytes)
             for other, offset in offsets.items()
-            if buffers[other].lifetime.overlaps(buffers[number].lifetime)
+            if forbidden_distances(buffers[other], buffers[number]) is not None
         )
         start = 0
         for begin, end in taken:

@@ -17,6 +17,7 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion")
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 KERNELS = firmware_folder() / "kernels"
 INCLUDE = firmware_folder() / "include"
+ENGINE = firmware_folder() / "engine" / "aot" / "ek_engine.c"
 
 CORTEX_M4 = {
     "gcc": ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"),

@@ -1,235 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs kernels on cases from standard input. A case is a sequence of little-endian int32: the kernel's
- * number, its parameters in the order of the struct (an array as its length and its elements), the inputs
- * (as arrays), and the size of the output, which is written to standard output.
+ * Runs kernels, row by row, on cases from a stream of little-endian int32 words and bytes:
  *
- * Every array has an allocation of its own size, so that the address sanitizer sees a byte too many.
+ *     cases, then for each:
+ *       kernel's number, bytes of its parameters, these bytes, pointers in them, scratch bytes, calls,
+ *       alignment of rows in bytes,
+ *       for each pointer: where it lies in the parameters, bytes that it points to, these bytes,
+ *       for each call: rows, for each row its bytes (-1: NULL) and these bytes, bytes of the output row.
+ *
+ * The outputs are written one after the other. kernel_table.h, which the test writes, lists the kernels.
+ * Every array has an allocation of its own size, so that the address sanitizer sees a byte too many; rows lie
+ * at every address that their contract allows in turn.
  */
 #include "edgekit/ek_kernels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static int32_t word(void) {
-    int32_t value;
-    if (fread(&value, sizeof value, 1, stdin) != 1) {
-        fputs("the case ends early\n", stderr);
+#include "kernel_table.h"
+
+#define MAX_ARRAYS 600
+#define CANARY     0x5a
+
+static void read_bytes(void *bytes, size_t size) {
+    if (size != 0 && fread(bytes, 1, size, stdin) != size) {
+        fputs("the cases end early\n", stderr);
         exit(2);
     }
-    return value;
 }
 
-static uint16_t word_u16(void) {
-    return (uint16_t)word();
+static int32_t read_word(void) {
+    uint8_t b[4];
+    read_bytes(b, sizeof b);
+    return (int32_t)(b[0] | ((uint32_t)b[1] << 8) | ((uint32_t)b[2] << 16) | ((uint32_t)b[3] << 24));
 }
 
-static int8_t word_s8(void) {
-    return (int8_t)word();
-}
-
-/* Arrays live until release(). */
-static void *allocated[16];
+/* What is allocated lives until release(). */
+static void *allocated[MAX_ARRAYS];
 static size_t allocated_count;
 
 static void *allocate(size_t size) {
-    void *const memory = malloc(size);
+    void *const memory = malloc(size); /* aligned to 16 on the machines of 64 bits that this runs on */
+    if (allocated_count == MAX_ARRAYS || (memory == NULL && size != 0)) {
+        exit(3);
+    }
     allocated[allocated_count++] = memory;
     return memory;
 }
 
-static void release(void) {
-    while (allocated_count > 0) {
+static void release(size_t count) {
+    while (allocated_count > count) {
         free(allocated[--allocated_count]);
     }
 }
 
-static int8_t *array_s8(void) {
-    const size_t length = (size_t)word();
-    int8_t *const array = allocate(length);
-    for (size_t i = 0; i < length; i++) {
-        array[i] = word_s8();
+/* `size` bytes, `step` behind a multiple of 16, that end where the allocation ends. */
+static int8_t *allocate_row(size_t size, size_t step) {
+    return (int8_t *)allocate(size + step) + step;
+}
+
+static int8_t *read_row(size_t step) {
+    const int32_t size = read_word();
+    if (size < 0) {
+        return NULL;
     }
-    return array;
+    int8_t *const row = allocate_row((size_t)size, step);
+    read_bytes(row, (size_t)size);
+    return row;
 }
 
-static int32_t *array_s32(void) {
-    const size_t length = (size_t)word();
-    int32_t *const array = allocate(length * sizeof *array);
-    for (size_t i = 0; i < length; i++) {
-        array[i] = word();
+static void *read_params(void) {
+    const size_t size = (size_t)read_word();
+    uint8_t *const params = allocate(size);
+    read_bytes(params, size);
+    return params;
+}
+
+static void read_pointers(uint8_t *params, int32_t count) {
+    for (; count > 0; count--) {
+        const size_t place = (size_t)read_word();
+        const size_t size = (size_t)read_word();
+        void *const array = allocate(size);
+        read_bytes(array, size);
+        memcpy(params + place, &array, sizeof array);
     }
-    return array;
 }
 
-static ek_shape shape(void) {
-    ek_shape s;
-    s.height = word_u16();
-    s.width = word_u16();
-    s.channels = word_u16();
-    return s;
-}
-
-static ek_window window(void) {
-    ek_window w;
-    w.height = word_u16();
-    w.width = word_u16();
-    w.stride_height = word_u16();
-    w.stride_width = word_u16();
-    w.dilation_height = word_u16();
-    w.dilation_width = word_u16();
-    w.pad_top = word_u16();
-    w.pad_left = word_u16();
-    return w;
-}
-
-static ek_output_stage output_stage(void) {
-    ek_output_stage s;
-    s.bias = array_s32();
-    s.multiplier = array_s32();
-    s.shift = array_s8();
-    s.per_channel = (uint8_t)word();
-    s.zero_point = word_s8();
-    s.activation_min = word_s8();
-    s.activation_max = word_s8();
-    return s;
-}
-
-static int8_t *output;
-static size_t output_size;
-
-static void allocate_output(void) {
-    output_size = (size_t)word();
-    output = allocate(output_size);
-}
-
-static void conv_2d(void) {
-    ek_conv_2d p;
-    p.input = shape();
-    p.output = shape();
-    p.window = window();
-    p.input_zero_point = word_s8();
-    p.weights = array_s8();
-    p.stage = output_stage();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    ek_conv_2d_s8(&p, input, output);
-}
-
-static void depthwise_conv_2d(void) {
-    ek_depthwise_conv_2d p;
-    p.input = shape();
-    p.output = shape();
-    p.window = window();
-    p.depth_multiplier = word_u16();
-    p.input_zero_point = word_s8();
-    p.weights = array_s8();
-    p.stage = output_stage();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    ek_depthwise_conv_2d_s8(&p, input, output);
-}
-
-static void fully_connected(void) {
-    ek_fully_connected p;
-    p.batches = (uint32_t)word();
-    p.input_depth = (uint32_t)word();
-    p.output_depth = (uint32_t)word();
-    p.input_zero_point = word_s8();
-    p.weights_zero_point = word_s8();
-    p.weights = array_s8();
-    p.stage = output_stage();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    ek_fully_connected_s8(&p, input, output);
-}
-
-static void add(void) {
-    ek_add p;
-    p.size = (uint32_t)word();
-    for (int i = 0; i < 2; i++) {
-        p.operands[i].multiplier = word();
-        p.operands[i].shift = word_s8();
-        p.operands[i].zero_point = word_s8();
+static void run_call(ek_kernel kernel, const void *params, int8_t *scratch, size_t step) {
+    const size_t before = allocated_count;
+    const int8_t *rows[64];
+    const int32_t row_count = read_word();
+    for (int32_t i = 0; i < row_count; i++) {
+        rows[i] = read_row(step);
     }
-    p.output_multiplier = word();
-    p.output_shift = word_s8();
-    p.output_zero_point = word_s8();
-    p.activation_min = word_s8();
-    p.activation_max = word_s8();
-    p.left_shift = (uint8_t)word();
-    const int8_t *const input_0 = array_s8();
-    const int8_t *const input_1 = array_s8();
-    allocate_output();
-    ek_add_s8(&p, input_0, input_1, output);
-}
-
-static void pool_2d(void (*kernel)(const ek_pool_2d *, const int8_t *, int8_t *)) {
-    ek_pool_2d p;
-    p.input = shape();
-    p.output = shape();
-    p.window = window();
-    p.activation_min = word_s8();
-    p.activation_max = word_s8();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    kernel(&p, input, output);
-}
-
-static void average_pool_2d(void) {
-    pool_2d(ek_average_pool_2d_s8);
-}
-
-static void max_pool_2d(void) {
-    pool_2d(ek_max_pool_2d_s8);
-}
-
-static void mean(void) {
-    ek_mean p;
-    p.input = shape();
-    p.multiplier = word();
-    p.shift = word_s8();
-    p.input_zero_point = word_s8();
-    p.output_zero_point = word_s8();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    ek_mean_s8(&p, input, output);
-}
-
-static void pad(void) {
-    ek_pad p;
-    uint32_t *const fields[] = {p.input, p.before, p.after};
-    for (int field = 0; field < 3; field++) {
-        for (int axis = 0; axis < 4; axis++) {
-            fields[field][axis] = (uint32_t)word();
-        }
-    }
-    p.value = word_s8();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    ek_pad_s8(&p, input, output);
-}
-
-static void softmax(void) {
-    ek_softmax p;
-    p.rows = (uint32_t)word();
-    p.depth = (uint32_t)word();
-    p.multiplier = word();
-    p.left_shift = (uint8_t)word();
-    p.diff_min = (int16_t)word();
-    const int8_t *const input = array_s8();
-    allocate_output();
-    ek_softmax_s8(&p, input, output);
+    const size_t size = (size_t)read_word();
+    int8_t *const output = allocate_row(size, step);
+    memset(output, CANARY, size);
+    kernel(params, rows, output, scratch);
+    fwrite(output, 1, size, stdout);
+    release(before);
 }
 
 int main(void) {
-    /* In alphabetical order, which gives the numbers. */
-    void (*const kernels[])(void) = {
-        add, average_pool_2d, conv_2d, depthwise_conv_2d, fully_connected, max_pool_2d, mean, pad, softmax};
-    for (int32_t cases = word(); cases > 0; cases--) {
-        kernels[word()]();
-        fwrite(output, 1, output_size, stdout);
-        release();
+    for (int32_t cases = read_word(); cases > 0; cases--) {
+        const ek_kernel kernel = kernel_table[read_word()];
+        void *const params = read_params();
+        const int32_t pointers = read_word();
+        int8_t *const scratch = allocate((size_t)read_word());
+        const int32_t calls = read_word();
+        const size_t alignment = (size_t)read_word();
+        read_pointers(params, pointers);
+        for (int32_t call = 0; call < calls; call++) {
+            run_call(kernel, params, scratch, (size_t)call * alignment % 16);
+        }
+        release(0);
     }
     return 0;
 }

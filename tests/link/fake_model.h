@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* 1: each operator's output is shown in two parts. */
+extern int fake_in_halves;
+
 /* What ek_model_init and ek_model_invoke return; EK_OK unless a test wants otherwise. */
 extern int fake_init_status;
 extern int fake_invoke_status;

@@ -164,7 +164,7 @@ static uint16_t pick_body_bytes(program *p, uint8_t type) {
         [EK_LINK_READ_OUTPUT] = 7,
         [EK_LINK_INVOKE_GENERATED] = 4,
         [EK_LINK_PROFILE] = 4,
-        [EK_LINK_RUN_TO_OP] = 2,
+        [EK_LINK_RUN_TO_OP] = 6,
         [EK_LINK_READ_HELD] = 6,
     };
     const uint8_t choice = next_byte(p);
@@ -200,6 +200,9 @@ static void make_request(program *p, uint8_t *packet, uint16_t *packet_bytes, ui
     }
     if (type == EK_LINK_WRITE_INPUT && how % 4 != 0 && *body_bytes >= 5) {
         aim_write(body);
+    }
+    if (type == EK_LINK_RUN_TO_OP && how % 4 != 0 && *body_bytes >= 6) {
+        ek_put_u32(body + 2, body[2]); /* a byte that the output may have */
     }
     const uint16_t next = (uint16_t)(link_state.number + 1);
     const uint16_t number = how < 230 ? next : (uint16_t)(next + how - 240);
@@ -258,6 +261,7 @@ static void feed_request(program *p) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
     program p = {data, size_bytes};
+    fake_in_halves = next_byte(&p) % 2;
     fake_init_status = next_byte(&p) == 7 ? EK_ERR_ARENA : EK_OK;
     fake_invoke_status = next_byte(&p) == 7 ? EK_ERR_ENGINE : EK_OK;
     ek_link_init(&link_state, ek_model_init(NULL, 0));

@@ -78,7 +78,11 @@ def test_run_generated_uses_the_same_inputs_as_the_host(device: Device):
 
 
 @pytest.mark.parametrize("generated", [False, True])
-def test_profile_digests_each_operator_and_times_it_without_the_digest(device: Device, generated: bool):
+@pytest.mark.parametrize("mode", [(), ("in-halves",)])
+def test_profile_digests_each_operator_and_times_it_without_the_digest(
+    open_device: OpenDevice, generated: bool, mode: tuple[str, ...]
+):
+    device = open_device(*mode)
     inputs = generate_inputs(5, INPUT_SHAPES)
     profiles = device.profile(GeneratedInput(5) if generated else inputs)
     assert [profile.op_index for profile in profiles] == [0, 1, 2, 3, 4]
@@ -89,7 +93,9 @@ def test_profile_digests_each_operator_and_times_it_without_the_digest(device: D
 
 
 @pytest.mark.parametrize("op_index", range(5))
-def test_op_output(device: Device, op_index: int):
+@pytest.mark.parametrize("mode", [(), ("in-halves",)])
+def test_op_output(open_device: OpenDevice, op_index: int, mode: tuple[str, ...]):
+    device = open_device(*mode)
     inputs = random_inputs(11)
     got = device.op_output(op_index, inputs)
     if OP_BYTES[op_index] == 0:
@@ -224,7 +230,7 @@ def test_a_held_tensor_goes_with_the_next_run_or_write(device: Device):
         (messages.Profile(5, 1), ErrorCode.RANGE),
         (messages.Profile(4, 2), ErrorCode.RANGE),
         (messages.Profile(0, 0xFFFF), ErrorCode.RANGE),
-        (messages.RunToOp(5), ErrorCode.RANGE),
+        (messages.RunToOp(5, 0), ErrorCode.RANGE),
         (messages.Info(0xFFFFFFFF), ErrorCode.RANGE),
         (messages.WriteInput(0xFF, 0, b"x"), ErrorCode.RANGE),
         (messages.WriteInput(0, 0xFFFFFFFF, b"x"), ErrorCode.RANGE),
@@ -486,9 +492,15 @@ INFO = messages.DeviceInfo(
 
 
 def lying_device(
-    info: messages.DeviceInfo = INFO, *, size_bytes: int = 4, records: int | None = None
+    info: messages.DeviceInfo = INFO,
+    *,
+    size_bytes: int = 4,
+    records: int | None = None,
+    holds: tuple[int, int] | None = None,
 ) -> Device:
-    """A device of one's own making: operators' outputs of ``size_bytes``, profiles of ``records``."""
+    """A device of one's own making: operators' outputs of ``size_bytes``, of which it ``holds`` (offset,
+    bytes) whatever it is asked for; profiles of ``records``.
+    """
 
     def answer(packet: Packet) -> messages.Message:
         match packet.type:
@@ -502,7 +514,9 @@ def lying_device(
                 count = messages.Profile.unpack(packet.body).op_count if records is None else records
                 return messages.ProfileReply(struct.pack("<IIQ", 0, size_bytes, 0) * count)
             case messages.RunToOp.type:
-                return messages.RunToOpReply(size_bytes)
+                return messages.RunToOpReply(
+                    size_bytes, 0 if holds is None else holds[0], size_bytes if holds is None else holds[1]
+                )
             case messages.ReadHeld.type:
                 return messages.ReadHeldReply(bytes(messages.ReadHeld.unpack(packet.body).length))
         raise AssertionError(f"an unexpected request, {packet.type}")
@@ -556,3 +570,16 @@ def test_an_operators_output_of_the_expected_size_is_fetched():
 def test_an_operator_that_is_not_there_is_refused_before_anything_is_sent(op_index: int):
     with pytest.raises(UsageError, match=f"no operator {op_index}; give one from 0 to 4"):
         lying_device().op_output(op_index, SEED)
+
+
+@pytest.mark.parametrize("holds", [(1, 3), (0, 0), (0, 5), (0xFFFFFFFF, 1)])
+def test_rows_that_do_not_follow_each_other_are_refused(holds: tuple[int, int]):
+    with pytest.raises(
+        DeviceError, match=r"the liar holds bytes .* of operator 3, which was run to byte 0 of 4"
+    ):
+        lying_device(holds=holds).op_output(3, SEED)
+
+
+def test_rows_that_repeat_are_refused():
+    with pytest.raises(DeviceError, match="holds bytes 0 to 2 of operator 3, which was run to byte 2 of 4"):
+        lying_device(holds=(0, 2)).op_output(3, SEED)

@@ -200,6 +200,8 @@ class Program:
             return self._random.choice([0, 1, 1, 1, 3]).to_bytes(4, "little")
         if kind is messages.Echo:
             return self._random.randbytes(self._random.randrange(520))
+        if kind is messages.RunToOp and self._random.random() < 0.8:
+            return messages.RunToOp(self._small() % 6, self._small()).pack()
         size = kind.layout.size
         if self._random.random() < 0.05:
             size += self._random.randrange(-3, 80)

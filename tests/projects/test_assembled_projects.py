@@ -173,7 +173,7 @@ def test_program_of_the_readme_compiles_and_runs(tmp_path):
     (tmp_path / "own.c").write_text(program)
     (include_flags,) = re.findall(r"`(-Iinclude[^`]*)`", readme)
     sources = re.findall(r"`(model/\w+\.c)`", readme)
-    kernels = sorted((tmp_path / "kernels").glob("*.c"))
+    kernels = sorted([*tmp_path.glob("kernels/*.c"), *tmp_path.glob("engine/aot/*.c")])
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", *include_flags.split()]
     subprocess.run(
         [compiler, *flags, "own.c", *sources, *kernels, "-o", tmp_path / "own"], cwd=tmp_path, check=True

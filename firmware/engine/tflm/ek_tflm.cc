@@ -137,7 +137,9 @@ TfLiteStatus invoke_op(size_t kind, TfLiteContext *context, TfLiteNode *node) {
         return kTfLiteOk;
     }
     const TfLiteEvalTensor *output = context->GetEvalTensor(context, node->outputs->data[0]);
-    if (engine.observer(engine.observer_context, op, output->data.int8, element_count(output)) == 0) {
+    const uint32_t size_bytes = static_cast<uint32_t>(element_count(output));
+    const ek_op_rows rows = {op, output->data.int8, 0, size_bytes, size_bytes};
+    if (engine.observer(engine.observer_context, &rows) == 0) {
         return kTfLiteOk;
     }
     engine.stopped = true;

@@ -35,6 +35,7 @@ uint32_t ek_crc32(uint32_t crc, const uint8_t *data, size_t size_bytes);
 /* Little-endian access to packet bytes; no alignment needed. */
 uint16_t ek_get_u16(const uint8_t *bytes);
 uint32_t ek_get_u32(const uint8_t *bytes);
+uint64_t ek_get_u64(const uint8_t *bytes);
 void ek_put_u16(uint8_t *bytes, uint16_t value);
 void ek_put_u32(uint8_t *bytes, uint32_t value);
 void ek_put_u64(uint8_t *bytes, uint64_t value);

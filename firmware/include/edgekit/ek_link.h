@@ -59,7 +59,7 @@ extern "C" {
 #define EK_LINK_INVOKE_GENERATED 0x14 /* fill from a seed, run, digest the outputs */
 #define EK_LINK_PROFILE          0x20 /* run, digest and time each operator of a window */
 #define EK_LINK_RUN_TO_OP        0x21 /* run up to an operator and hold its output */
-#define EK_LINK_READ_HELD        0x22 /* a piece of the held tensor */
+#define EK_LINK_READ_HELD        0x22 /* a piece of the held rows */
 #define EK_LINK_REPLY            0x80
 #define EK_LINK_ERROR_REPLY      0xff
 
@@ -69,7 +69,7 @@ extern "C" {
 #define EK_LINK_ERR_RANGE      3     /* an index, offset, length or count is out of range */
 #define EK_LINK_ERR_NO_INPUT   4     /* the inputs were not completely written since the last run */
 #define EK_LINK_ERR_NO_OUTPUT  5     /* there is no output of a single run on a written input */
-#define EK_LINK_ERR_NO_HELD    6     /* no tensor is held */
+#define EK_LINK_ERR_NO_HELD    6     /* no rows are held */
 #define EK_LINK_ERR_NO_SESSION 7     /* the device has (re)started: send HELLO first */
 #define EK_LINK_ERR_SEQUENCE   8     /* the number is neither the last one nor the next one */
 #define EK_LINK_ERR_MODEL      0x100 /* | -ek_status: the engine failed with that status */
@@ -77,11 +77,11 @@ extern "C" {
 /* The state of the link. Caller-owned, static or otherwise lasting; the fields are the link's own. */
 typedef struct ek_link {
     ek_frame_decoder decoder;
-    const int8_t *held;        /* tensor that RUN_TO_OP left in the arena; NULL: none */
-    uint32_t held_bytes;       /* its size */
+    ek_op_rows held;           /* what RUN_TO_OP left in the arena; data is NULL: nothing */
+    uint32_t wanted_offset;    /* byte of the operator's output that RUN_TO_OP stops at */
     uint32_t next_offset;      /* where WRITE_INPUT must go on in input next_input */
     uint32_t request_crc;      /* CRC-32 of the last request that was run */
-    uint32_t arena_used_bytes; /* counted once, since asking the engine would end a held tensor */
+    uint32_t arena_used_bytes; /* counted once, since asking the engine would end what is held */
     ek_status model_status;    /* what ek_model_init returned */
     uint16_t number;           /* number of the last request that was run */
     uint16_t reply_bytes;      /* size of its reply, which lies in `reply`; 0: no session yet */

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Version of these contracts. Generated code is compiled against one version and refuses another. */
-#define EK_CONTRACT_VERSION 1
+#define EK_CONTRACT_VERSION 2
 
 #define EK_MAX_RANK     4
 #define EK_SHA256_BYTES 32
@@ -96,14 +96,22 @@ const int8_t *ek_model_output(unsigned index);
 /* Arena bytes in use after ek_model_init, as the engine itself counts them. */
 size_t ek_model_arena_used_bytes(void);
 
+/* Rows of an operator's output, just computed. */
+typedef struct ek_op_rows {
+    uint32_t op_index;     /* the operator's number in the .tflite */
+    const int8_t *data;    /* the rows; NULL where an engine does not materialise them */
+    uint32_t offset_bytes; /* of the rows in the operator's output */
+    uint32_t size_bytes;   /* of the rows; 0 where data is NULL */
+    uint32_t total_bytes;  /* of the whole output */
+} ek_op_rows;
+
 /*
- * Called after each operator, with its number in the .tflite, its output, and the output's size in
- * bytes. `output` is NULL and `size_bytes` 0 where an engine does not materialise that tensor, for
- * example because the operator is fused with its successor.
- * Returns 0 to go on, anything else to stop the invocation with EK_ERR_STOPPED; the tensor then stays
- * in the arena, unchanged, until the next call to this interface.
+ * Called with each operator's output, as a whole or some rows at a time: in their order, each byte once.
+ * Operators may take turns. An operator that is merged into another has no calls.
+ * Returns 0 to go on, anything else to stop the invocation with EK_ERR_STOPPED; the rows then stay in the
+ * arena, unchanged, until the next call to this interface.
  */
-typedef int (*ek_op_observer)(void *context, uint32_t op_index, const int8_t *output, size_t size_bytes);
+typedef int (*ek_op_observer)(void *context, const ek_op_rows *rows);
 
 /* Sets the observer of later invocations; NULL removes it. `context` is handed to it as is. */
 void ek_model_set_observer(ek_op_observer observer, void *context);

@@ -54,7 +54,7 @@ const char *ek_port_board_name(void);
 void ek_port_reset(void);
 
 /*
- * Optional. Called by the tflm engine after each operator of an inference, in the task that runs it, so
+ * Optional. Called by an engine after each operator or row of an inference, in the task that runs it, so
  * that a port can feed a watchdog or let other tasks run. Its time counts as the operator's: be brief.
  * The engine has a weak definition that does nothing; a port that needs the call defines its own.
  */

@@ -5,36 +5,37 @@
 #include "model.h"
 
 #include "edgekit/ek_kernels.h"
+#include "edgekit/ek_plan.h"
 #include "model_weights.h"
 
-#if EK_CONTRACT_VERSION != 1
-#error "model.c is for ek_model.h version 1: generate it again with these headers' edgekit"
+#if EK_CONTRACT_VERSION != 2
+#error "model.c is for ek_model.h version 2: generate it again with these headers' edgekit"
 #endif
-#if EK_KERNELS_VERSION != 1
-#error "model.c is for ek_kernels.h version 1: generate it again with these headers' edgekit"
+#if EK_KERNELS_VERSION != 2
+#error "model.c is for ek_kernels.h version 2: generate it again with these headers' edgekit"
+#endif
+#if EK_PLAN_VERSION != 1
+#error "model.c is for ek_plan.h version 1: generate it again with these headers' edgekit"
 #endif
 
 #define OP_COUNT 11
 
-static int8_t *arena; /* NULL until ek_model_init succeeds */
-static ek_op_observer observer;
-static void *observer_context;
-
 /* 0 PAD 1x6x6x1 -> 1x7x7x1 pad */
 static const ek_pad op0_pad = {
-    .input = {1, 6, 6, 1},
-    .before = {0, 0, 0, 0},
-    .after = {0, 1, 1, 0},
+    .input = {6, 1},
+    .columns_before = 0,
+    .columns_after = 1,
+    .channels_before = 0,
+    .channels_after = 0,
     .value = 0,
 };
 
 /* 1 CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
 static const ek_conv_2d op1_stem_relu = {
-    .input = {7, 7, 1},
-    .output = {3, 3, 2},
+    .input = {7, 1},
+    .output = {3, 2},
     .window = {
-        .height = 3, .width = 3, .stride_height = 2, .stride_width = 2, .dilation_height = 1,
-        .dilation_width = 1, .pad_top = 0, .pad_left = 0,
+        .height = 3, .width = 3, .stride = 2, .dilation = 1, .pad_left = 0,
     },
     .input_zero_point = 0,
     .weights = model_op1_stem_relu_weights,
@@ -47,11 +48,10 @@ static const ek_conv_2d op1_stem_relu = {
 
 /* 2 DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
 static const ek_depthwise_conv_2d op2_depthwise_relu = {
-    .input = {3, 3, 2},
-    .output = {3, 3, 2},
+    .input = {3, 2},
+    .output = {3, 2},
     .window = {
-        .height = 3, .width = 3, .stride_height = 1, .stride_width = 1, .dilation_height = 1,
-        .dilation_width = 1, .pad_top = 1, .pad_left = 1,
+        .height = 3, .width = 3, .stride = 1, .dilation = 1, .pad_left = 1,
     },
     .depth_multiplier = 1,
     .input_zero_point = -128,
@@ -65,11 +65,10 @@ static const ek_depthwise_conv_2d op2_depthwise_relu = {
 
 /* 3 CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
 static const ek_conv_2d op3_pointwise_biasadd = {
-    .input = {3, 3, 2},
-    .output = {3, 3, 2},
+    .input = {3, 2},
+    .output = {3, 2},
     .window = {
-        .height = 1, .width = 1, .stride_height = 1, .stride_width = 1, .dilation_height = 1,
-        .dilation_width = 1, .pad_top = 0, .pad_left = 0,
+        .height = 1, .width = 1, .stride = 1, .dilation = 1, .pad_left = 0,
     },
     .input_zero_point = -128,
     .weights = model_op3_pointwise_biasadd_weights,
@@ -82,7 +81,7 @@ static const ek_conv_2d op3_pointwise_biasadd = {
 
 /* 4 ADD 1x3x3x2 + 1x3x3x2 -> 1x3x3x2 residual/Add */
 static const ek_add op4_residual_add = {
-    .size = 18,
+    .size = 6,
     .operands = {
         {.multiplier = 1073741824, .shift = 0, .zero_point = 3},
         {.multiplier = 1073741824, .shift = -1, .zero_point = -128},
@@ -97,11 +96,10 @@ static const ek_add op4_residual_add = {
 
 /* 5 MAX_POOL_2D 1x3x3x2 -> 1x2x2x2 max_pool */
 static const ek_pool_2d op5_max_pool = {
-    .input = {3, 3, 2},
-    .output = {2, 2, 2},
+    .input = {3, 2},
+    .output = {2, 2},
     .window = {
-        .height = 2, .width = 2, .stride_height = 2, .stride_width = 2, .dilation_height = 1,
-        .dilation_width = 1, .pad_top = 0, .pad_left = 0,
+        .height = 2, .width = 2, .stride = 2, .dilation = 1, .pad_left = 0,
     },
     .activation_min = -128,
     .activation_max = 127,
@@ -109,11 +107,10 @@ static const ek_pool_2d op5_max_pool = {
 
 /* 6 AVERAGE_POOL_2D 1x2x2x2 -> 1x2x2x2 average_pool */
 static const ek_pool_2d op6_average_pool = {
-    .input = {2, 2, 2},
-    .output = {2, 2, 2},
+    .input = {2, 2},
+    .output = {2, 2},
     .window = {
-        .height = 2, .width = 2, .stride_height = 1, .stride_width = 1, .dilation_height = 1,
-        .dilation_width = 1, .pad_top = 0, .pad_left = 0,
+        .height = 2, .width = 2, .stride = 1, .dilation = 1, .pad_left = 0,
     },
     .activation_min = -128,
     .activation_max = 127,
@@ -121,7 +118,8 @@ static const ek_pool_2d op6_average_pool = {
 
 /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
 static const ek_mean op7_mean = {
-    .input = {2, 2, 2},
+    .input = {2, 2},
+    .height = 2,
     .multiplier = 1171354717,
     .shift = -1,
     .input_zero_point = -10,
@@ -130,7 +128,6 @@ static const ek_mean op7_mean = {
 
 /* 9 FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
 static const ek_fully_connected op9_logits_biasadd = {
-    .batches = 1,
     .input_depth = 2,
     .output_depth = 3,
     .input_zero_point = -5,
@@ -145,11 +142,149 @@ static const ek_fully_connected op9_logits_biasadd = {
 
 /* 10 SOFTMAX 1x3 -> 1x3 probabilities */
 static const ek_softmax op10_probabilities = {
-    .rows = 1,
     .depth = 3,
     .multiplier = 1717986918,
     .left_shift = 24,
     .diff_min = -124,
+};
+
+static const ek_operand operands[] = {
+    {.rows = {32, 6, 6}, .pad_top = 0, .height = 6, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {16, 7, 7}, .pad_top = 0, .height = 7, .taps = 3, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 6, 3}, .pad_top = 1, .height = 3, .taps = 3, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {32, 6, 1}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = 0},
+    {.rows = {48, 6, 3}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 6, 3}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {32, 6, 3}, .pad_top = 0, .height = 3, .taps = 2, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {16, 4, 2}, .pad_top = 0, .height = 2, .taps = 2, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 4, 2}, .pad_top = 0, .height = 2, .taps = 2, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {16, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {16, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 3, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+};
+
+static const ek_layer layers[] = {
+    /* 0 PAD 1x6x6x1 -> 1x7x7x1 pad */
+    {.kernel = ek_pad_s8,
+     .params = &op0_pad,
+     .outside = NULL,
+     .inputs = &operands[0],
+     .output = {16, 7, 7},
+     .scratch_offset = 0,
+     .height = 7,
+     .op_index = 0,
+     .input_count = 1,
+     .fused = 0},
+    /* 1 CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
+    {.kernel = ek_conv_2d_s8,
+     .params = &op1_stem_relu,
+     .outside = NULL,
+     .inputs = &operands[1],
+     .output = {0, 6, 3},
+     .scratch_offset = 0,
+     .height = 3,
+     .op_index = 1,
+     .input_count = 1,
+     .fused = 0},
+    /* 2 DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
+    {.kernel = ek_depthwise_conv_2d_s8,
+     .params = &op2_depthwise_relu,
+     .outside = NULL,
+     .inputs = &operands[2],
+     .output = {32, 6, 1},
+     .scratch_offset = 0,
+     .height = 3,
+     .op_index = 2,
+     .input_count = 1,
+     .fused = 1},
+    /* 3 CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
+    {.kernel = ek_conv_2d_s8,
+     .params = &op3_pointwise_biasadd,
+     .outside = NULL,
+     .inputs = &operands[3],
+     .output = {48, 6, 3},
+     .scratch_offset = 0,
+     .height = 3,
+     .op_index = 3,
+     .input_count = 1,
+     .fused = 0},
+    /* 4 ADD 1x3x3x2 + 1x3x3x2 -> 1x3x3x2 residual/Add */
+    {.kernel = ek_add_s8,
+     .params = &op4_residual_add,
+     .outside = NULL,
+     .inputs = &operands[4],
+     .output = {32, 6, 3},
+     .scratch_offset = 0,
+     .height = 3,
+     .op_index = 4,
+     .input_count = 2,
+     .fused = 0},
+    /* 5 MAX_POOL_2D 1x3x3x2 -> 1x2x2x2 max_pool */
+    {.kernel = ek_max_pool_2d_s8,
+     .params = &op5_max_pool,
+     .outside = NULL,
+     .inputs = &operands[6],
+     .output = {16, 4, 2},
+     .scratch_offset = 0,
+     .height = 2,
+     .op_index = 5,
+     .input_count = 1,
+     .fused = 0},
+    /* 6 AVERAGE_POOL_2D 1x2x2x2 -> 1x2x2x2 average_pool */
+    {.kernel = ek_average_pool_2d_s8,
+     .params = &op6_average_pool,
+     .outside = NULL,
+     .inputs = &operands[7],
+     .output = {0, 4, 2},
+     .scratch_offset = 0,
+     .height = 2,
+     .op_index = 6,
+     .input_count = 1,
+     .fused = 0},
+    /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
+    {.kernel = ek_mean_s8,
+     .params = &op7_mean,
+     .outside = NULL,
+     .inputs = &operands[8],
+     .output = {16, 2, 1},
+     .scratch_offset = 0,
+     .height = 1,
+     .op_index = 7,
+     .input_count = 1,
+     .fused = 0},
+    /* 8 RESHAPE 1x1x1x2 -> 1x2 flatten/Reshape */
+    {.kernel = NULL,
+     .params = NULL,
+     .outside = NULL,
+     .inputs = &operands[9],
+     .output = {16, 2, 1},
+     .scratch_offset = 0,
+     .height = 1,
+     .op_index = 8,
+     .input_count = 1,
+     .fused = 0},
+    /* 9 FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
+    {.kernel = ek_fully_connected_s8,
+     .params = &op9_logits_biasadd,
+     .outside = NULL,
+     .inputs = &operands[10],
+     .output = {0, 3, 1},
+     .scratch_offset = 0,
+     .height = 1,
+     .op_index = 9,
+     .input_count = 1,
+     .fused = 0},
+    /* 10 SOFTMAX 1x3 -> 1x3 probabilities */
+    {.kernel = ek_softmax_s8,
+     .params = &op10_probabilities,
+     .outside = NULL,
+     .inputs = &operands[11],
+     .output = {16, 3, 1},
+     .scratch_offset = 0,
+     .height = 1,
+     .op_index = 10,
+     .input_count = 1,
+     .fused = 0},
 };
 
 static const ek_tensor_info inputs[] = {
@@ -185,103 +320,20 @@ static const ek_model_info info = {
     .outputs = outputs,
 };
 
-/* Where each operator's output lies in the arena. */
-static const struct {
-    uint32_t offset;
-    uint32_t size_bytes;
-} op_outputs[OP_COUNT] = {
-    [0] = {48, 49},
-    [1] = {0, 18},
-    [2] = {32, 18},
-    [3] = {64, 18},
-    [4] = {32, 18},
-    [5] = {0, 8},
-    [6] = {16, 8},
-    [7] = {32, 2},
-    [8] = {32, 2},
-    [9] = {0, 3},
-    [10] = {16, 3},
-};
-
-static void run(uint32_t op, int8_t *a) {
-    switch (op) {
-    case 0: /* PAD 1x6x6x1 -> 1x7x7x1 pad */
-        ek_pad_s8(&op0_pad, a + 0, a + 48);
-        break;
-    case 1: /* CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
-        ek_conv_2d_s8(&op1_stem_relu, a + 48, a + 0);
-        break;
-    case 2: /* DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
-        ek_depthwise_conv_2d_s8(&op2_depthwise_relu, a + 0, a + 32);
-        break;
-    case 3: /* CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
-        ek_conv_2d_s8(&op3_pointwise_biasadd, a + 32, a + 64);
-        break;
-    case 4: /* ADD 1x3x3x2 + 1x3x3x2 -> 1x3x3x2 residual/Add */
-        ek_add_s8(&op4_residual_add, a + 64, a + 0, a + 32);
-        break;
-    case 5: /* MAX_POOL_2D 1x3x3x2 -> 1x2x2x2 max_pool */
-        ek_max_pool_2d_s8(&op5_max_pool, a + 32, a + 0);
-        break;
-    case 6: /* AVERAGE_POOL_2D 1x2x2x2 -> 1x2x2x2 average_pool */
-        ek_average_pool_2d_s8(&op6_average_pool, a + 0, a + 16);
-        break;
-    case 7: /* MEAN 1x2x2x2 -> 1x1x1x2 mean */
-        ek_mean_s8(&op7_mean, a + 16, a + 32);
-        break;
-    case 8: /* RESHAPE 1x1x1x2 -> 1x2 flatten/Reshape: the same bytes */
-        break;
-    case 9: /* FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
-        ek_fully_connected_s8(&op9_logits_biasadd, a + 32, a + 0);
-        break;
-    case 10: /* SOFTMAX 1x3 -> 1x3 probabilities */
-        ek_softmax_s8(&op10_probabilities, a + 0, a + 16);
-        break;
-    default:
-        break;
-    }
-}
-
-ek_status ek_model_invoke(void) {
-    if (arena == NULL) {
-        return EK_ERR_NOT_READY;
-    }
-    for (uint32_t op = 0; op < OP_COUNT; op++) {
-        run(op, arena);
-        if (observer != NULL && observer(observer_context, op, arena + op_outputs[op].offset,
-                                         op_outputs[op].size_bytes) != 0) {
-            return EK_ERR_STOPPED;
-        }
-    }
-    return EK_OK;
-}
-
 const ek_model_info *ek_model_get_info(void) {
     return &info;
 }
 
-ek_status ek_model_init(void *memory, size_t memory_bytes) {
-    arena = NULL;
-    if (memory == NULL || (uintptr_t)memory % 16 != 0 || memory_bytes < EK_MODEL_ARENA_BYTES) {
-        return EK_ERR_ARENA;
-    }
-    arena = memory;
-    return EK_OK;
-}
+static const uint32_t input_offsets[] = {32};
+static const uint32_t output_offsets[] = {16};
+static const int8_t *taps[3];
+static uint16_t progress[2];
 
-int8_t *ek_model_input(unsigned index) {
-    return arena != NULL && index < 1 ? arena + 0 : NULL;
-}
-
-const int8_t *ek_model_output(unsigned index) {
-    return arena != NULL && index < 1 ? arena + 16 : NULL;
-}
-
-size_t ek_model_arena_used_bytes(void) {
-    return EK_MODEL_ARENA_BYTES;
-}
-
-void ek_model_set_observer(ek_op_observer new_observer, void *context) {
-    observer = new_observer;
-    observer_context = context;
-}
+const ek_plan ek_model_plan = {
+    .layers = layers,
+    .layer_count = 11,
+    .input_offsets = input_offsets,
+    .output_offsets = output_offsets,
+    .taps = taps,
+    .progress = progress,
+};

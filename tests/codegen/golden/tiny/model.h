@@ -8,6 +8,6 @@
 #include "edgekit/ek_model.h"
 
 /* Bytes of the arena that ek_model_init needs. */
-#define EK_MODEL_ARENA_BYTES 97
+#define EK_MODEL_ARENA_BYTES 68
 
 #endif /* EDGEKIT_MODEL_H */

@@ -1,0 +1,138 @@
+"""A graph as layers that run row by row: what the schedule, the memory plan and the C writer work on.
+
+RESHAPE makes no new bytes: its output is stored where its input is. A layer that sees a tensor under other
+rows than those in which it was written needs it as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edgekit.codegen.border import check_border
+from edgekit.codegen.kernel_calls import KernelCall, accumulate_call, kernel_call, mean_of_sums_call
+from edgekit.codegen.rows import Reach, Rows, is_global_mean, operands, output_rows, own_rows
+from edgekit.errors import ModelError
+from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
+
+_SUM_BYTES = 4
+_LARGEST_COUNT = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor as a layer reads it. ``storage`` is the tensor whose bytes it is.
+
+    ``is_whole``: the layer sees it under other rows than those in which it is written, so all of them must
+    be there while the layer runs.
+    """
+
+    storage: int
+    rows: Rows
+    reach: Reach
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator, or a part of one (``is_partial``) whose output is none of the graph's tensors.
+
+    ``call`` is None where it moves no byte; ``storage`` is the tensor that it writes.
+    """
+
+    op: Op
+    operands: tuple[Operand, ...]
+    storage: int
+    rows: Rows
+    call: KernelCall | None
+    is_partial: bool = False
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that the kernel needs besides."""
+        return 0 if self.call is None else self.call.scratch_bytes
+
+
+@dataclass(frozen=True)
+class Program:
+    """``layers`` in execution order. ``storages`` maps each tensor that owns bytes to its rows; ``aliases``
+    maps every activation to the tensor whose bytes it is.
+    """
+
+    graph: Graph
+    layers: tuple[Layer, ...]
+    storages: Mapping[int, Rows]
+    aliases: Mapping[int, int]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Storages of the model's inputs."""
+        return tuple(self.aliases[index] for index in self.graph.inputs)
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Storages of the model's outputs."""
+        return tuple(self.aliases[index] for index in self.graph.outputs)
+
+
+def lower(graph: Graph, *, accumulate: bool = False) -> Program:
+    """The layers of ``graph``, each with its kernel. Raises ModelError where an operator has
+    none, or where ek_model.h cannot tell the model's inputs and outputs.
+
+    ``accumulate``: a mean over a whole image becomes two layers, sums that take up a row at a time and what
+    makes means of them. So the image need never exist as a whole; it is of use only where they are fused.
+    """
+    check_border(graph)
+    storages = {index: own_rows(graph.tensors[index]) for index in graph.inputs}
+    aliases = {index: index for index in graph.inputs}
+    layers: list[Layer] = []
+    for op in graph.ops:
+        reads = tuple(
+            Operand(aliases[index], rows, reach, is_whole=storages[aliases[index]] != rows)
+            for index, rows, reach in operands(op, graph)
+        )
+        aliases[op.output] = aliases[op.inputs[0]] if isinstance(op, Reshape) else op.output
+        if not isinstance(op, Reshape):
+            storages[op.output] = output_rows(op, graph)
+        if accumulate and is_global_mean(op, graph) and not reads[0].is_whole:
+            sums, taking_up, finishing = _accumulated(op, reads[0], storages[op.output], graph)
+            storages[sums] = taking_up.rows
+            layers += [taking_up, finishing]
+        else:
+            call = kernel_call(graph, op)
+            rows = storages[op.output] if call is not None else reads[0].rows
+            layers.append(Layer(op, reads, aliases[op.output], rows, call))
+        _check_counts(layers[-1])
+    return Program(graph, tuple(layers), storages, aliases)
+
+
+def _check_counts(layer: Layer) -> None:
+    """Raises ModelError where rows, taps or strides are beyond what ek_plan.h counts."""
+    counts = [layer.rows.height]
+    for operand in layer.operands:
+        counts += [operand.rows.height, operand.reach.taps, operand.reach.stride, operand.reach.dilation]
+    if max(counts) > _LARGEST_COUNT:
+        raise ModelError(
+            f"operator {layer.op.index} of the model, {layer.op.opcode}, is too large for the ahead-of-time "
+            f"engine: it has {max(counts)} rows, taps or steps between them, {_LARGEST_COUNT} fit. Use a "
+            "smaller model."
+        )
+
+
+def _accumulated(
+    op: AveragePool2D | Mean, image: Operand, output: Rows, graph: Graph
+) -> tuple[int, Layer, Layer]:
+    """The storage of the sums, and both layers. Row y of the sums is those of the image's rows up to y."""
+    sums = -1 - op.index  # no tensor has a negative index
+    height, rows = image.rows.height, Rows(image.rows.height, _SUM_BYTES * output.row_bytes)
+    before = Operand(sums, rows, Reach(pad_top=1), is_whole=False)
+    last = Operand(sums, rows, Reach(pad_top=1 - height), is_whole=False)
+    taking_up = Layer(
+        op,
+        (replace(image, reach=Reach()), before),
+        sums,
+        rows,
+        accumulate_call(graph, op),
+        is_partial=True,
+    )
+    return sums, taking_up, Layer(op, (last,), op.output, output, mean_of_sums_call(graph, op))

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the generated model.c tells the ahead-of-time engine (engine/aot/ek_engine.c): which kernels run, on
+ * rows that lie where, in which order. The generator made and proved it; nothing here is checked again.
+ */
+#ifndef EDGEKIT_EK_PLAN_H
+#define EDGEKIT_EK_PLAN_H
+
+#include <stdint.h>
+
+#include "edgekit/ek_kernels.h"
+#include "edgekit/ek_model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of these structs. Generated code is compiled against one version and refuses another. */
+#define EK_PLAN_VERSION 1
+
+/* Rows of a tensor in the arena: row r lies at offset + (r % ring_rows) * row_bytes. */
+typedef struct ek_rows {
+    uint32_t offset; /* bytes from the arena's start */
+    uint32_t row_bytes;
+    uint16_t ring_rows; /* as many as the tensor has, or fewer where older rows are overwritten */
+} ek_rows;
+
+/* The layer that writes an operand is not in the same segment: all its rows are there. */
+#define EK_PRODUCED_BEFORE 0xffff
+
+/* An input of a layer. Row y of the output needs the rows y * stride - pad_top + i * dilation for i in
+ * 0..taps-1, those of them that are in 0..height-1. */
+typedef struct ek_operand {
+    ek_rows rows;
+    int32_t pad_top;
+    uint16_t height;
+    uint16_t taps;
+    uint16_t stride;
+    uint16_t dilation;
+    uint16_t producer; /* layers between it and the segment's first, or EK_PRODUCED_BEFORE */
+} ek_operand;
+
+/* No operator: a part of the one whose layer follows. */
+#define EK_NO_OP 0xffff
+
+/* One operator, or a part of one. */
+typedef struct ek_layer {
+    ek_kernel kernel; /* NULL where the output is the input under another shape */
+    const void *params;
+    const int8_t *outside; /* stands in for a row outside the input; NULL where the kernel wants NULL */
+    const ek_operand *inputs;
+    ek_rows output;
+    uint32_t scratch_offset; /* of the kernel's scratch bytes; without meaning where it needs none */
+    uint16_t height;         /* rows of the output */
+    uint16_t op_index;       /* the operator's number in the .tflite, or EK_NO_OP */
+    uint8_t input_count;
+    uint8_t fused; /* 1: in one segment with the next layer */
+} ek_layer;
+
+/*
+ * Layers run segment by segment. Within a segment of several, the next row is always computed of the latest
+ * layer whose input rows are there: so rows are used up as soon as they can be.
+ */
+typedef struct ek_plan {
+    const ek_layer *layers;
+    uint16_t layer_count;
+    const uint32_t *input_offsets; /* of each input and output in the arena, in bytes */
+    const uint32_t *output_offsets;
+    const int8_t **taps; /* room for the row pointers of any layer */
+    uint16_t *progress;  /* room for a counter a layer of the longest segment */
+} ek_plan;
+
+/* What the generated model.c defines, besides ek_model_get_info. */
+extern const ek_plan ek_model_plan;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* EDGEKIT_EK_PLAN_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second half of AVERAGE_POOL_2D over an image: the specification is in ek_kernels.h. */
+#include "edgekit/ek_kernels.h"
+
+#include "pool.h"
+#include "sums.h"
+
+void ek_average_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const ek_average_of_sums *const average = params;
+    (void)scratch;
+    for (int32_t channel = 0; channel < average->channels; channel++) {
+        const int32_t value = ek_rounded_quotient(ek_get_sum(rows[0], channel), average->count);
+        output[channel] = ek_clamp(value, average->activation_min, average->activation_max);
+    }
+}
