@@ -74,7 +74,7 @@ def test_a_profile_by_its_file(write_profile):
         ("cortex-m4f", "cortex-m4ff", r"no core called 'cortex-m4ff'. Did you mean 'cortex-m4f'"),
         ('"baremetal"', '"baremetl"', r"engines"),
         ("4_194_304", '"4 MB"', r"Expected `int.*mcu"),
-        ('default_engine = "aot"', 'default_engine = "tflm"', r"no \[engines.tflm\]"),
+        ('default_engine = "aot"', 'default_engine = "litert"', r"no \[engines.litert\]"),
         ('name = "mps2-an386"', 'name = "other"', r"name and file must agree"),
         ("[memory]", "[memory", r"not valid TOML"),
         ('["zig", "gcc"]', "[]", r"no toolchain in engines\.aot\.toolchains"),
