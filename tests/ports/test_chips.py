@@ -58,6 +58,7 @@ def chip_image(tmp_path_factory):
     return build
 
 
+@pytest.mark.proves("compiled")
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize("name", CHIPS)
 def test_firmware_runs_by_the_manual(chip_image, name, toolchain):
