@@ -26,7 +26,7 @@ def test_pins_are_read_as_each_manual_writes_them(pin, numbers):
 
 @pytest.mark.parametrize("pin", ["", "A2", "PA", "PZ1", "P0.6", "P1.080", "GP", "pa2", "PA2 ", "21"])
 def test_what_is_no_pin_is_refused(pin):
-    with pytest.raises(UsageError, match="is not a pin: write it as PA2, P0.06, GP0 or GPIO21"):
+    with pytest.raises(UsageError, match=r"is not a pin: write it as PA2, P0\.06, GP0 or GPIO21"):
         pin_numbers(pin)
 
 
