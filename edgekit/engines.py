@@ -22,7 +22,7 @@ from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
 from edgekit.graph.tflite import stored_tensor_count
-from edgekit.toolchains.cores import CORES
+from edgekit.toolchains.cores import CORES, CoreFeature
 
 DEFAULT_KERNELS: KernelsName = "reference"
 """Of the litert engine: those that can be proved."""
@@ -52,14 +52,14 @@ def engine_files(
         generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
         return EngineFiles(generated, sources=(), arena_bytes=0, constant_bytes=len(model))
     if engine == "aot":
-        return _aot(graph)
+        return _aot(graph, CORES[board.mcu.core].features)
     if engine == "tflm":
         return _tflm(graph, model, board, arena_bytes)
     raise UsageError(f"the engine '{engine}' cannot run on {board.name}. Choose another with --engine.")
 
 
-def _aot(graph: Graph) -> EngineFiles:
-    program, plan = plan_graph(graph)
+def _aot(graph: Graph, features: frozenset[CoreFeature]) -> EngineFiles:
+    program, plan = plan_graph(graph, frozenset(features))
     return EngineFiles(
         generated=generate_model(program, plan),
         sources=program_sources(program),

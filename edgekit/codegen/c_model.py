@@ -19,14 +19,8 @@ from edgekit.codegen.border import (
     origin,
 )
 from edgekit.codegen.c_text import comment_text, identifier_part, packed_rows
-from edgekit.codegen.kernel_calls import (
-    KERNELS_VERSION,
-    ConstantArray,
-    Integer,
-    KernelCall,
-    Struct,
-    Value,
-)
+from edgekit.codegen.kernels import KERNELS_VERSION
+from edgekit.codegen.kernels.values import ConstantArray, Integer, KernelCall, Struct, Value
 from edgekit.codegen.layers import Layer, Operand, Program
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.graph.ir import Graph, Op, Tensor
@@ -177,7 +171,7 @@ def _model_source(program: Program, plan: MemoryPlan, steps: list[_Step]) -> str
     outside = "".join(_outside_definition(*row) for row in _outside_rows(program).items())
     return "\n".join(
         (
-            _prologue(graph),
+            _prologue(program),
             *((outside,) if outside else ()),
             *(_params_definition(step, step.layer.call) for step in steps if step.layer.call is not None),
             _operands_definition(program, plan),
@@ -189,14 +183,16 @@ def _model_source(program: Program, plan: MemoryPlan, steps: list[_Step]) -> str
     )
 
 
-def _prologue(graph: Graph) -> str:
+def _prologue(program: Program) -> str:
+    graph = program.graph
+    headers = {"edgekit/ek_kernels.h", "edgekit/ek_plan.h"}
+    headers |= {layer.call.header for layer in program.layers if layer.call is not None}
+    includes = "".join(f'#include "{header}"\n' for header in sorted(headers))
     return f"""\
 {origin(graph)}
 #include "model.h"
 
-#include "edgekit/ek_kernels.h"
-#include "edgekit/ek_plan.h"
-#include "model_weights.h"
+{includes}#include "model_weights.h"
 
 {contract_check("model.c")}
 {_version_check("EK_KERNELS_VERSION", KERNELS_VERSION, "ek_kernels.h")}

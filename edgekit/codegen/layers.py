@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.border import check_border
-from edgekit.codegen.kernel_calls import KernelCall, accumulate_call, kernel_call, mean_of_sums_call
+from edgekit.codegen.kernels import kernel_call
+from edgekit.codegen.kernels.portable import accumulate_call, mean_of_sums_call
+from edgekit.codegen.kernels.values import KernelCall
 from edgekit.codegen.rows import Reach, Rows, is_global_mean, operands, output_rows, own_rows
 from edgekit.errors import ModelError
 from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
@@ -75,9 +77,11 @@ class Program:
         return tuple(self.aliases[index] for index in self.graph.outputs)
 
 
-def lower(graph: Graph, *, accumulate: bool = False) -> Program:
-    """The layers of ``graph``, each with its kernel. Raises ModelError where an operator has
-    none, or where ek_model.h cannot tell the model's inputs and outputs.
+def lower(graph: Graph, features: frozenset[str] = frozenset(), *, accumulate: bool = False) -> Program:
+    """The layers of ``graph``, each with its kernel for a core of those ``features``.
+
+    Raises ModelError where an operator has none, or where ek_model.h cannot tell the model's inputs and
+    outputs.
 
     ``accumulate``: a mean over a whole image becomes two layers, sums that take up a row at a time and what
     makes means of them. So the image need never exist as a whole; it is of use only where they are fused.
@@ -99,7 +103,7 @@ def lower(graph: Graph, *, accumulate: bool = False) -> Program:
             storages[sums] = taking_up.rows
             layers += [taking_up, finishing]
         else:
-            call = kernel_call(graph, op)
+            call = kernel_call(graph, op, features)
             rows = storages[op.output] if call is not None else reads[0].rows
             layers.append(Layer(op, reads, aliases[op.output], rows, call))
         _check_counts(layers[-1])

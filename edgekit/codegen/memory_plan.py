@@ -85,11 +85,15 @@ class MemoryPlan:
     alignment: int
 
 
-def plan_graph(graph: Graph, *, fuse: bool = True) -> tuple[Program, MemoryPlan]:
-    """The layers of ``graph`` and their plan: of the ways to lower it, the one with the smallest arena."""
-    ways = [lower(graph)]
+def plan_graph(
+    graph: Graph, features: frozenset[str] = frozenset(), *, fuse: bool = True
+) -> tuple[Program, MemoryPlan]:
+    """The layers of ``graph`` for a core of those ``features``, and their plan: of the ways to lower it, the
+    one with the smallest arena.
+    """
+    ways = [lower(graph, features)]
     if fuse:
-        ways.append(lower(graph, accumulate=True))
+        ways.append(lower(graph, features, accumulate=True))
     plans = [(program, plan_memory(program, fuse=fuse)) for program in ways]
     return min(plans, key=lambda planned: planned[1].arena_bytes)
 

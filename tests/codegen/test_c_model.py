@@ -29,7 +29,7 @@ from kernels.compiling import (
 
 from edgekit.codegen.border import CONTRACT_VERSION
 from edgekit.codegen.c_model import PLAN_VERSION, constant_bytes, generate_model, program_sources
-from edgekit.codegen.kernel_calls import KERNELS_VERSION, kernel_call
+from edgekit.codegen.kernels import KERNELS_VERSION, kernel_call
 from edgekit.codegen.layers import lower
 from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import ModelError

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.codegen import memory_plan
-from edgekit.codegen.kernel_calls import KernelCall, Struct
+from edgekit.codegen.kernels.values import KernelCall, Struct
 from edgekit.codegen.layers import Layer, Operand, Program, lower
 from edgekit.codegen.memory_plan import (
     Buffer,

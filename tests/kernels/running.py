@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from kernels.cases import Case
 
-from edgekit.codegen.kernel_calls import ConstantArray, Integer, KernelCall, Struct, Value
+from edgekit.codegen.kernels.values import ConstantArray, Integer, KernelCall, Struct, Value
 from edgekit.codegen.layers import Layer, Program
 from edgekit.graph.executor import execute
 

@@ -1,0 +1,36 @@
+"""Which kernel runs an operator on which core: the bridge from the graph to firmware/kernels/.
+
+Each module knows the kernels of one instruction set, and says of an operator whether they can run it. The
+portable kernels run whatever the others do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from edgekit.codegen.kernels import portable
+from edgekit.codegen.kernels.values import KernelCall
+from edgekit.graph.ir import Graph, Op, Reshape
+
+KERNELS_VERSION = 2
+"""EK_KERNELS_VERSION of the headers that the parameters are for."""
+
+_Kernels: TypeAlias = Callable[[Graph, Op], KernelCall | None]
+
+_BY_FEATURE: Mapping[str, _Kernels] = {}
+"""The kernels for a feature of a core (``edgekit.toolchains.cores``), the most capable first."""
+
+
+def kernel_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) -> KernelCall | None:
+    """How ``op`` runs on a core of those ``features``; None for RESHAPE, which moves no byte.
+
+    Raises ModelError where a number does not fit the kernel's parameters.
+    """
+    if isinstance(op, Reshape):
+        return None
+    for feature, kernels in _BY_FEATURE.items():
+        call = kernels(graph, op) if feature in features else None
+        if call is not None:
+            return call
+    return portable.kernel_call(graph, op)
