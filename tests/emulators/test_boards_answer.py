@@ -65,6 +65,7 @@ def expected_output() -> np.ndarray:
     return (layer.filter.astype(int) @ INPUT[0].astype(int) + layer.bias) // 8 + layer.output_zero_point
 
 
+@pytest.mark.proves("emulator")
 @pytest.mark.parametrize(("board_name", "toolchain", "program", "unit"), MACHINES)
 def test_board_answers_runs_and_names_its_model(tmp_path, board_name, toolchain, program, unit):
     if program is not None:
@@ -187,6 +188,7 @@ def started(host_image):
         process.communicate()
 
 
+@pytest.mark.proves("board", "host")
 def test_program_serves_one_tcp_client_after_the_other_and_survives_a_reset(started):
     process = started("--listen", "0")
     line = process.stderr.readline().decode()

@@ -134,6 +134,7 @@ def test_a_model_that_leaves_no_room_for_the_sdk_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.proves("compiled", "pico2")
 def test_the_sdk_itself_builds_it(tmp_path):
     sdk = Path(os.environ.get("PICO_SDK_PATH") or "/nowhere")
     if not (sdk / "lib" / "tinyusb" / "src").is_dir():
