@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.boards import load_board
 from edgekit.device.emulators import open_emulator, virtual_device
-from edgekit.device.emulators.architectures import thumb_instruction_count
+from edgekit.device.emulators.architectures import riscv_instruction_count, thumb_instruction_count
 from edgekit.device.emulators.virtual_board import UnicornTransport
 from edgekit.device.emulators.virtual_device import VirtualDevice
 from edgekit.errors import DeviceError, ToolchainError, UsageError
