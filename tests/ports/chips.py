@@ -553,3 +553,36 @@ class Esp32C3(Chip):
             require(value & 0xFFF == 0, "the core's clock is not the crystal's")
         elif address == self.RESET and value & 1 << 5 and not before & 1 << 5:
             self.reset()
+
+
+class Esp32C3Uart0(Esp32C3):
+    """The same chip with its link on UART0."""
+
+    FIFO, CLKDIV, STATUS, CLK_CONF, ID = (0x6000_0000 + offset for offset in (0x00, 0x14, 0x1C, 0x78, 0x80))
+
+    def reset_values(self) -> dict[int, int]:
+        uart = {
+            self.FIFO: 0,
+            self.CLKDIV: 0x2B6,
+            self.STATUS: 0,
+            self.CLK_CONF: 0x0370_1000,
+            self.ID: 0x4000_0500,
+        }
+        return {**super().reset_values(), **uart}
+
+    def on_load(self, address: int, value: int) -> int:
+        if address == self.STATUS:
+            return min(len(self.received), 128) if self.poll_receiver() else 0
+        return self.receive() if address == self.FIFO else super().on_load(address, value)
+
+    def written(self, address: int, before: int, value: int) -> None:
+        if address == self.ID:
+            self.registers[address] = value & ~(1 << 31)  # taken over at once
+        elif address == self.FIFO:
+            clock, divisor = self.registers[self.CLK_CONF], self.registers[self.CLKDIV]
+            require(clock >> 20 & 3 == 3, "the UART's clock is not the crystal's")
+            source_hz = 40 * MHZ / ((clock >> 12 & 0xFF) + 1)
+            baud = source_hz / ((divisor & 0xFFF) + (divisor >> 20 & 15) / 16)
+            require(abs(baud / self.board.serial.baud - 1) < 0.01, f"{baud} baud")
+            self.send(value)
+        super().written(address, before, value)

@@ -17,7 +17,7 @@ from edgekit.toolchains.build import compile_project
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from ports.chips import Chip, Esp32C3, Nrf52833, Stm32F4, Stm32L4R5
+from ports.chips import Chip, Esp32C3, Esp32C3Uart0, Nrf52833, Stm32F4, Stm32L4R5
 
 INPUT = np.array([[1, -2, 3, -4]], dtype=np.int8)
 TOOLCHAINS = ("zig", "gcc")
@@ -136,3 +136,15 @@ def test_a_profile_with_another_uart_is_compiled_for_it(tmp_path):
     uart = (0x4001_1000, Stm32F4.APB2ENR, 4)
     with Device(Stm32F4(board, image, uart=uart, pins=((1, 6), (1, 7)), hse_hz=0)) as device:
         assert device.info().clock_hz == 180_000_000
+
+
+def test_an_esp32c3_with_a_serial_converter_speaks_through_uart0(tmp_path):
+    known = load_board("esp32c3")
+    require_toolchain("gcc", known)
+    board = msgspec.structs.replace(known, serial=msgspec.structs.replace(known.serial, uart="UART0"))
+    project = tiny_project(board)
+    write_project(project, tmp_path)
+    image = compile_project(project, tmp_path, board, "gcc", engine="aot").image
+    with Device(Esp32C3Uart0(board, image)) as device:
+        assert device.info().board == "esp32c3"
+        assert device.echo(bytes(range(256))) == bytes(range(256))
