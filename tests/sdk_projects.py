@@ -51,7 +51,7 @@ def require_arm_compiler() -> None:
         pytest.skip("arm-none-eabi-g++ is not installed")
 
 
-def run(command: list[object], folder: Path, **environment: str) -> str:
+def run(command: list[object], folder: Path, timeout_s: float = COMPILE_TIMEOUT_S, **environment: str) -> str:
     """Runs a program that must succeed; gives what it said."""
     completed = subprocess.run(
         [str(part) for part in command],
@@ -61,7 +61,7 @@ def run(command: list[object], folder: Path, **environment: str) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=COMPILE_TIMEOUT_S,
+        timeout=timeout_s,
     )
     assert completed.returncode == 0, completed.stdout
     return completed.stdout

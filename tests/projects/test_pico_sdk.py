@@ -5,13 +5,18 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from graph import tflite_builder as build_tflite
 from sdk_projects import cases, compile_commands, make, require_arm_compiler, run, text
 
 from edgekit.boards import load_board
 from edgekit.codegen.footprint import HARNESS_RAM_BYTES
+from edgekit.engines import engine_files
 from edgekit.errors import DoesNotFitError
+from edgekit.graph.tflite import read_tflite
 from edgekit.projects import pico_sdk
+from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
 
 STAND_IN = Path(__file__).with_name("pico_sdk_stand_in")
@@ -70,7 +75,7 @@ def test_the_compiler_would_notice_a_mistake_in_the_port(tmp_path):
     port.write_text(port.read_text().replace("stdio_flush()", "stdio_flash()"))
     configure(tmp_path, STAND_IN)
     with pytest.raises(AssertionError, match="stdio_flash"):
-        run(["ninja", "-C", "build", "CMakeFiles/firmware.dir/port/pico_sdk/port.c.o"], tmp_path)
+        run(["cmake", "--build", "build"], tmp_path)
 
 
 def test_a_project_with_tflm_compiles_the_library_without_its_tests(tmp_path, tflmicro):
@@ -134,14 +139,31 @@ def test_a_model_that_leaves_no_room_for_the_sdk_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.proves("compiled", "pico2")
-def test_the_sdk_itself_builds_it(tmp_path):
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("aot", marks=pytest.mark.proves("compiled", "pico2", engine="aot")),
+        pytest.param("tflm", marks=pytest.mark.proves("compiled", "pico2", engine="tflm")),
+    ],
+)
+def test_the_sdk_itself_builds_it(tmp_path, engine):
     sdk = Path(os.environ.get("PICO_SDK_PATH") or "/nowhere")
     if not (sdk / "lib" / "tinyusb" / "src").is_dir():
         pytest.skip("there is no Pico SDK with its submodules: set PICO_SDK_PATH")
-    write_project(make(load_board("pico2"), "aot"), tmp_path)
-    build = configure(tmp_path, sdk, *(["-DPICO_NO_PICOTOOL=1"] if shutil.which("picotool") is None else []))
-    said = run(["cmake", "--build", "build"], tmp_path)
-    assert "warning" not in said
+    options = ["-DPICO_NO_PICOTOOL=1"] if shutil.which("picotool") is None else []
+    if engine == "tflm":
+        library = Path(os.environ.get("EDGEKIT_PICO_TFLMICRO") or "/nowhere")
+        if not library.is_dir():
+            pytest.skip("there is no pico-tflmicro: set EDGEKIT_PICO_TFLMICRO to a copy of it")
+        options.append(f"-DFETCHCONTENT_SOURCE_DIR_PICO_TFLMICRO={library}")
+    model = build_tflite.convolution("CONV_2D", (1, 8, 8, 3), np.ones((8, 3, 3, 3), np.int8))
+    graph = read_tflite(model, "small")
+    board = load_board("pico2")
+    project = assemble(board, graph, model, engine_files(engine, graph, model, board), engine)
+    write_project(project, tmp_path)
+    build = configure(tmp_path, sdk, *options)
+    said = run(["cmake", "--build", "build"], tmp_path, timeout_s=3000)
+    warned = [line for line in said.splitlines() if line.startswith(str(tmp_path)) and "warning" in line]
+    assert warned == []
     assert (build / "firmware.elf").is_file()
     assert (build / "firmware.bin").stat().st_size > 10_000
