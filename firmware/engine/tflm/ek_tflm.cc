@@ -177,9 +177,18 @@ template <size_t kKind> bool observe() {
     return true;
 }
 
-template <size_t... kKind> bool observe_all(std::index_sequence<kKind...>) {
-    return (... && observe<kKind>());
-}
+/* Recursion instead of a fold: Arduino's cores compile C++14. */
+template <size_t kKind> struct ObserveFrom {
+    static bool all() {
+        return observe<kKind>() && ObserveFrom<kKind + 1>::all();
+    }
+};
+
+template <> struct ObserveFrom<kKinds> {
+    static bool all() {
+        return true;
+    }
+};
 
 const Registration *ObservedOps::FindOp(tflite::BuiltinOperator op) const {
     for (const Registration &registration : engine.observed) {
@@ -200,8 +209,7 @@ bool register_ops() {
         return true;
     }
     engine.observed_ops.make();
-    return ek_model_add_ops(*engine.ops.make()) == kTfLiteOk &&
-           observe_all(std::make_index_sequence<kKinds>());
+    return ek_model_add_ops(*engine.ops.make()) == kTfLiteOk && ObserveFrom<0>::all();
 }
 
 } /* namespace */
