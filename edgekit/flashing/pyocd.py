@@ -18,11 +18,6 @@ _FLASH_TIMEOUT_S = 300.0
 
 _FAILURES = (
     KnownFailure(
-        r"Target type \S+ not recognized|unknown target",
-        "pyOCD does not know this chip yet: `pyocd pack install CHIP` fetches its support (the chip is "
-        "flash.target in the board's profile).",
-    ),
-    KnownFailure(
         r"No connected debug probe|No available debug probe|No target device available|no probe",
         f"The probe is not there any more. {RETRY}",
         while_writing=True,
@@ -90,7 +85,14 @@ def flash_with_pyocd(board: Board, image: Path, probe: str | None, say: Callable
         name="pyocd",
         what=f"the probe {chosen}",
         timeout_s=_FLASH_TIMEOUT_S,
-        failures=_FAILURES,
+        failures=(_unknown_chip(board.flash.target), *_FAILURES),
+    )
+
+
+def _unknown_chip(target: str) -> KnownFailure:
+    return KnownFailure(
+        "Target type .* not recognized",
+        f"pyOCD does not know this chip yet: `pyocd pack install {target}` fetches its support, once.",
     )
 
 

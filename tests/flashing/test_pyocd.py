@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from edgekit.boards import load_board
+from edgekit.boards import board_names, load_board
 from edgekit.errors import DeviceError, UsageError
-from edgekit.flashing.pyocd import flash_with_pyocd
+from edgekit.flashing.pyocd import flash_with_pyocd, list_probes
+from edgekit.flashing.tool import find_tool
 
 BOARD = load_board("nucleo_f446re")
 ONE = {"unique_id": "066BFF51", "info": "STM32 Nucleo-F446RE"}
@@ -37,7 +38,7 @@ def test_the_only_probe_is_used(pyocd, image):
     flash_with_pyocd(BOARD, image, None, said.append)
     (call,) = pyocd.calls_with("flash")
     assert call == [
-        *("flash", "--no-config", "--no-wait", "--target", "stm32f446re", "--uid", "066BFF51", str(image))
+        *("flash", "--no-config", "--no-wait", "--target", "stm32f446retx", "--uid", "066BFF51", str(image))
     ]
     assert "066BFF51 (STM32 Nucleo-F446RE)" in said[0]
 
@@ -76,7 +77,10 @@ def test_a_listing_that_is_none_is_an_error(pyocd, image, output):
 @pytest.mark.parametrize(
     ("output", "hint"),
     [
-        ("C Target type stm32f446re not recognized. Use 'pyocd list --targets'", "pyocd pack install"),
+        (
+            "C Target type stm32f446retx not recognized. Use 'pyocd list --targets'",
+            "pyocd pack install stm32f446retx`",
+        ),
         ("E No connected debug probes", "repeat `edgekit flash`"),
         ("E [Errno 13] Access denied (insufficient permissions)", "udev rules"),
         ("C SWD/JTAG communication failure (No ACK)", "SWDIO, SWCLK and GND"),
@@ -91,3 +95,21 @@ def test_failures_are_explained_and_quoted(pyocd, image, output, hint):
         flash_with_pyocd(BOARD, image, None, print)
     assert hint in str(caught.value)
     assert output in str(caught.value)
+
+
+def test_the_real_pyocd_lists_its_probes():
+    pytest.importorskip("pyocd", reason="pyOCD: pip install 'edgekit[probe]'")
+    assert isinstance(list_probes(find_tool("pyocd", "probe")), list)
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_a_profile_names_the_chip_as_pyocd_does(name):
+    """By pyOCD's own targets, and by its table of boards for those that need a pack."""
+    board = load_board(name)
+    if board.flash.tool != "pyocd":
+        return
+    pytest.importorskip("pyocd", reason="pyOCD: pip install 'edgekit[probe]'")
+    from pyocd.board.board_ids import BOARD_ID_TO_INFO
+    from pyocd.target.builtin import BUILTIN_TARGETS
+
+    assert board.flash.target in {*BUILTIN_TARGETS, *(info.target for info in BOARD_ID_TO_INFO.values())}

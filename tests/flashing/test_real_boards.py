@@ -227,3 +227,19 @@ def _connect_with_default(port: str, default: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connect_module, "DEFAULT_BAUD", default)
         connect(port, 921600, timeouts=FAST)
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "message"),
+    [
+        (["-b", "esp32c3"], 2, "2 ports could be esp32c3"),
+        (["-b", "nucleo_f446re"], 3, "no port looks like nucleo_f446re"),
+        (["-b", "pico", "--port", "auto"], 3, "no port looks like pico"),
+        (["-b", "virt-cortex-m4", "--port", "auto"], 2, "through an adapter of your choice"),
+    ],
+)
+def test_verify_looks_for_the_port_by_itself(edgekit, ports, tmp_path, options, exit_code, message):
+    ports(("/dev/ttyACM0", "303a:1001"), ("/dev/ttyACM1", "303a:1001"))
+    outcome = edgekit("verify", "-w", tmp_path, "-m", tmp_path / "any.tflite", *options)
+    assert outcome.exit_code == exit_code
+    assert message in outcome.err
