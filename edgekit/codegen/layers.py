@@ -13,7 +13,7 @@ from edgekit.codegen.border import check_border
 from edgekit.codegen.kernels import kernel_call
 from edgekit.codegen.kernels.portable import accumulate_call, mean_of_sums_call
 from edgekit.codegen.kernels.values import KernelCall
-from edgekit.codegen.rows import Reach, Rows, is_global_mean, operands, output_rows, own_rows
+from edgekit.codegen.rows import Reach, Rows, as_one_row, is_global_mean, operands, output_rows, own_rows
 from edgekit.errors import ModelError
 from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
@@ -77,7 +77,13 @@ class Program:
         return tuple(self.aliases[index] for index in self.graph.outputs)
 
 
-def lower(graph: Graph, features: frozenset[str] = frozenset(), *, accumulate: bool = False) -> Program:
+def lower(
+    graph: Graph,
+    features: frozenset[str] = frozenset(),
+    *,
+    accumulate: bool = False,
+    merged: frozenset[int] = frozenset(),
+) -> Program:
     """The layers of ``graph``, each with its kernel for a core of those ``features``.
 
     Raises ModelError where an operator has none, or where ek_model.h cannot tell the model's inputs and
@@ -85,25 +91,28 @@ def lower(graph: Graph, features: frozenset[str] = frozenset(), *, accumulate: b
 
     ``accumulate``: a mean over a whole image becomes two layers, sums that take up a row at a time and what
     makes means of them. So the image need never exist as a whole; it is of use only where they are fused.
+    ``merged``: numbers of operators to run on the whole image as on a single row, which spares kernels the
+    ends of rows; they must be among :func:`edgekit.codegen.rows.mergeable`.
     """
     check_border(graph)
     storages = {index: own_rows(graph.tensors[index]) for index in graph.inputs}
     aliases = {index: index for index in graph.inputs}
     layers: list[Layer] = []
     for op in graph.ops:
+        seen = as_one_row(op, graph) if op.index in merged else graph
         reads = tuple(
             Operand(aliases[index], rows, reach, is_whole=storages[aliases[index]] != rows)
-            for index, rows, reach in operands(op, graph)
+            for index, rows, reach in operands(op, seen)
         )
         aliases[op.output] = aliases[op.inputs[0]] if isinstance(op, Reshape) else op.output
         if not isinstance(op, Reshape):
-            storages[op.output] = output_rows(op, graph)
+            storages[op.output] = output_rows(op, seen)
         if accumulate and is_global_mean(op, graph) and not reads[0].is_whole:
             sums, taking_up, finishing = _accumulated(op, reads[0], storages[op.output], graph)
             storages[sums] = taking_up.rows
             layers += [taking_up, finishing]
         else:
-            call = kernel_call(graph, op, features)
+            call = kernel_call(seen, op, features)
             rows = storages[op.output] if call is not None else reads[0].rows
             layers.append(Layer(op, reads, aliases[op.output], rows, call))
         _check_counts(layers[-1])

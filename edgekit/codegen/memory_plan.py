@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.layers import Program, lower
+from edgekit.codegen.rows import mergeable
 from edgekit.codegen.schedule import (
     Extent,
     Segments,
@@ -85,17 +87,40 @@ class MemoryPlan:
     alignment: int
 
 
+Planning = Literal["ram", "speed"]
+"""What a plan strives for: the smallest arena, or the fewest instructions."""
+
+
 def plan_graph(
-    graph: Graph, features: frozenset[str] = frozenset(), *, fuse: bool = True
+    graph: Graph, features: frozenset[str] = frozenset(), planning: Planning = "ram"
 ) -> tuple[Program, MemoryPlan]:
-    """The layers of ``graph`` for a core of those ``features``, and their plan: of the ways to lower it, the
-    one with the smallest arena.
+    """The layers of ``graph`` for a core of those ``features``, and their plan.
+
+    "ram" runs layers in turns where that makes the arena smaller, and sees images as single rows where that
+    does not make it larger. "speed" runs layer by layer, on single rows wherever it can.
     """
-    ways = [lower(graph, features)]
-    if fuse:
-        ways.append(lower(graph, features, accumulate=True))
-    plans = [(program, plan_memory(program, fuse=fuse)) for program in ways]
-    return min(plans, key=lambda planned: planned[1].arena_bytes)
+    if planning == "speed":
+        program = lower(graph, features, merged=frozenset(mergeable(graph)))
+        return program, plan_memory(program, fuse=False)
+    programs = (lower(graph, features), lower(graph, features, accumulate=True))
+    plans = [(program, plan_memory(program)) for program in programs]
+    accumulate = plans[1][1].arena_bytes < plans[0][1].arena_bytes
+    return _merged(*plans[accumulate], features, accumulate=accumulate)
+
+
+def _merged(
+    program: Program, plan: MemoryPlan, features: frozenset[str], *, accumulate: bool
+) -> tuple[Program, MemoryPlan]:
+    """The same with images as single rows wherever the arena does not grow, the last layers first."""
+    alone = {program.layers[segment.start].op.index for segment in plan.segments if len(segment) == 1}
+    merged: frozenset[int] = frozenset()
+    for index in reversed([index for index in mergeable(program.graph) if index in alone]):
+        candidate = lower(program.graph, features, accumulate=accumulate, merged=merged | {index})
+        planned = _plan_segments(candidate, plan.segments, plan.alignment)
+        if planned.arena_bytes <= plan.arena_bytes:
+            program, plan, merged = candidate, planned, merged | {index}
+    check_plan(program, plan)
+    return program, plan
 
 
 def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: bool = True) -> MemoryPlan:

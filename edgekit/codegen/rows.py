@@ -6,7 +6,7 @@ all axes but the last.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from math import prod
 from typing import TypeGuard
@@ -147,6 +147,27 @@ def is_global_mean(op: Op, graph: Graph) -> TypeGuard[AveragePool2D | Mean]:
         covers = (window.height, window.width) == (height, width)
         return covers and not any((window.pad_top, window.pad_bottom, window.pad_left, window.pad_right))
     return isinstance(op, Mean) and graph.tensors[op.inputs[0]].shape[1] > 1
+
+
+def mergeable(graph: Graph) -> tuple[int, ...]:
+    """Numbers of the operators for which rows do not matter: convolutions of one pixel, step by step."""
+    return tuple(
+        op.index
+        for op in graph.ops
+        if isinstance(op, Conv2D)
+        and (op.window.height, op.window.width) == (1, 1)
+        and (op.window.stride_height, op.window.stride_width) == (1, 1)
+        and graph.tensors[op.inputs[0]].shape == (*graph.tensors[op.output].shape[:3], op.filter.shape[3])
+    )
+
+
+def as_one_row(op: Op, graph: Graph) -> Graph:
+    """``graph`` with the input and the output of ``op`` seen as images of one row."""
+    tensors = dict(graph.tensors)
+    for index in (*op.inputs, op.output):
+        batch, height, width, channels = tensors[index].shape
+        tensors[index] = replace(tensors[index], shape=(batch, 1, height * width, channels))
+    return replace(graph, tensors=tensors)
 
 
 def pad_extents(op: Pad, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

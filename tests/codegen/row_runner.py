@@ -171,6 +171,9 @@ def _row_graph(graph: Graph, op: Op, inputs: list[list[Int8Array | None]]) -> tu
         shape: tuple[int, ...] = (1, len(rows), *tensor.shape[2:])
         if len(tensor.shape) != 4 or np.prod(shape) != sum(row.size for row in rows):
             shape = (len(rows), rows[0].size)  # seen as a flat tensor
+        if isinstance(op, Conv2D):
+            # An image may be seen as one row.
+            shape = (1, len(rows), rows[0].size // tensor.shape[3], tensor.shape[3])
         tensors.append(replace(tensor, shape=shape))
         arrays.append(np.concatenate(rows).reshape(shape))
     return _graph_of(graph, _one_row(op, inputs[0]), tensors), arrays

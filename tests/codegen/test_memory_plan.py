@@ -45,9 +45,12 @@ ARENA_BYTES = {
 def test_arena_of_the_reference_models(mlperf_tiny_model: Path) -> None:
     graph = read_tflite(mlperf_tiny_model.read_bytes(), mlperf_tiny_model.stem)
     program, plan = plan_graph(graph)
-    in_turns, one_by_one, _ = ARENA_BYTES[graph.name]
+    in_turns, one_by_one, whole = ARENA_BYTES[graph.name]
     assert plan.arena_bytes == in_turns
-    assert plan_graph(graph, fuse=False)[1].arena_bytes == one_by_one
+    assert plan_memory(lower(graph), fuse=False).arena_bytes == one_by_one
+    program_in_rows, quick = plan_graph(graph, planning="speed")
+    assert quick.arena_bytes == whole
+    run_with_noise(program_in_rows, quick)
     run_with_noise(program, plan)
 
 
