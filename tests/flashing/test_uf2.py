@@ -7,8 +7,13 @@ import threading
 import time
 
 import msgspec
+import numpy as np
 import pytest
+from graph import tflite_builder
+from probe_firmware import require_toolchain
+from serial.tools import list_ports
 
+from edgekit import flashing
 from edgekit.boards import load_board
 from edgekit.errors import DeviceError, DoesNotFitError, UsageError
 from edgekit.flashing import uf2
@@ -62,6 +67,24 @@ def test_the_file_is_copied_whole_to_the_boards_drive(tmp_path, image, restartin
     flash_with_uf2(BOARD, image, None, said.append, places)
     assert restarting.taken[mine] == content
     assert said[-1] == "the board has taken it and restarts"
+
+
+def test_the_command_builds_and_flashes_a_pico(tmp_path, edgekit, restarting, monkeypatch):
+    require_toolchain("zig", BOARD)
+    monkeypatch.setattr(flashing, "_PORT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(list_ports, "comports", list)
+    filters = np.random.default_rng(0).integers(-127, 128, (8, 3, 3, 3), dtype=np.int8)
+    model = tmp_path / "small.tflite"
+    model.write_bytes(tflite_builder.convolution("CONV_2D", (1, 8, 8, 3), filters, strides=(2, 2)))
+    options = ["-w", tmp_path, "-b", "pico", "-m", model]
+    assert edgekit("build", *options).exit_code == 0
+    content = (tmp_path / "out" / "pico" / "firmware.uf2").read_bytes()
+    mine = drive(tmp_path / "RPI-RP2")
+    restarting(mine, len(content))
+    outcome = edgekit("flash", *options, "--drive", mine)
+    assert outcome.exit_code == 0, outcome.err
+    assert restarting.taken[mine] == content
+    assert "pico is flashed, but nobody has asked it" in outcome.out
 
 
 def test_no_drive_says_how_to_get_one(tmp_path, image):
