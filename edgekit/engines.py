@@ -8,7 +8,8 @@ from edgekit.boards import Board, EngineName, KernelsName
 from edgekit.codegen.border import info_bytes
 from edgekit.codegen.bundle import generate_bundle
 from edgekit.codegen.c_model import constant_bytes, generate_model, program_sources
-from edgekit.codegen.memory_plan import plan_graph
+from edgekit.codegen.layers import Program
+from edgekit.codegen.memory_plan import MemoryPlan, plan_graph
 from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
 from edgekit.codegen.tflm_arena import (
     ArenaEstimate,
@@ -23,6 +24,7 @@ from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
 from edgekit.graph.tflite import stored_tensor_count
 from edgekit.toolchains.cores import CORES, CoreFeature
+from edgekit.toolchains.flags import DEFAULT_OPTIMIZE, Optimize
 
 DEFAULT_KERNELS: KernelsName = "reference"
 """Of the litert engine: those that can be proved."""
@@ -37,12 +39,13 @@ def engine_files(
     kernels: KernelsName | None = None,
     class_names: Sequence[str] = (),
     arena_bytes: int | None = None,
+    optimize: Optimize = DEFAULT_OPTIMIZE,
 ) -> EngineFiles:
     """The files of ``engine`` for ``graph``, which was read from the .tflite ``model``, on ``board``.
 
     ``kernels`` are those of the litert engine (None: :data:`DEFAULT_KERNELS`); the other engines have no
     choice. ``class_names`` may be empty. ``arena_bytes`` is the arena of the tflm engine (None: an
-    estimate that suffices). Raises UsageError.
+    estimate that suffices). ``optimize`` chooses plan and kernels of the engine aot. Raises UsageError.
     """
     if kernels is not None and engine != "litert":
         raise UsageError(
@@ -52,20 +55,28 @@ def engine_files(
         generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
         return EngineFiles(generated, sources=(), arena_bytes=0, constant_bytes=len(model))
     if engine == "aot":
-        return _aot(graph, CORES[board.mcu.core].features)
+        return _aot(graph, CORES[board.mcu.core].features, optimize)
     if engine == "tflm":
         return _tflm(graph, model, board, arena_bytes)
     raise UsageError(f"the engine '{engine}' cannot run on {board.name}. Choose another with --engine.")
 
 
-def _aot(graph: Graph, features: frozenset[CoreFeature]) -> EngineFiles:
-    program, plan = plan_graph(graph, frozenset(features))
+def _aot(graph: Graph, features: frozenset[CoreFeature], optimize: Optimize) -> EngineFiles:
+    program, plan = aot_program(graph, features, optimize)
     return EngineFiles(
         generated=generate_model(program, plan),
         sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
         constant_bytes=constant_bytes(program),
     )
+
+
+def aot_program(
+    graph: Graph, features: frozenset[CoreFeature], optimize: Optimize
+) -> tuple[Program, MemoryPlan]:
+    """The program and plan of the engine aot. The smallest image has the portable kernels only."""
+    known = frozenset[str]() if optimize == "size" else frozenset[str](features)
+    return plan_graph(graph, known, "speed" if optimize == "speed" else "ram")
 
 
 def tflm_arena(graph: Graph, model: bytes, board: Board) -> ArenaEstimate:

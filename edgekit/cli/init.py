@@ -44,7 +44,7 @@ source = {source}
 
 [build]
 board = {board}        # `edgekit boards` lists them
-# optimize = "{d.build.optimize}"     # or "size"
+# optimize = "{d.build.optimize}"     # or "speed", "size"
 
 [device]
 # port = "/dev/ttyUSB0"  # or COM7:921600, socket://host:port; emulated boards need none

@@ -107,7 +107,12 @@ def build_options(command: Command) -> Command:
             "--kernels", type=click.Choice(["reference", "fast"]), help="Kernels of the engine litert."
         ),
         click.option("--toolchain", type=click.Choice(["zig", "gcc"])),
-        click.option("--optimize", type=click.Choice(["size", "speed"])),
+        click.option(
+            "--optimize",
+            type=click.Choice(["ram", "speed", "size"]),
+            help="What to strive for: the smallest arena (default), the fewest instructions, or the smallest "
+            "image.",
+        ),
         click.option(
             "--arena",
             type=ArenaType(),

@@ -66,6 +66,7 @@ def build(job: Job) -> Firmware:
         kernels=kernels,
         class_names=model.class_names,
         arena_bytes=chosen_arena(job, board, engine, model),
+        optimize=job.settings.build.optimize,
     )
     check_fit(files.arena_bytes, files.constant_bytes, board.name, _memory(board))
     options = job.settings.build

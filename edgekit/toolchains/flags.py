@@ -10,11 +10,14 @@ from typing import Literal
 from edgekit.boards import ToolchainName
 from edgekit.toolchains.cores import Core
 
-Optimize = Literal["size", "speed"]
+Optimize = Literal["ram", "speed", "size"]
+"""What a build strives for: the smallest arena, the fewest instructions, or the smallest image. The engine
+aot plans and chooses kernels by it (``edgekit.engines``); compilers know size and speed.
+"""
 
-DEFAULT_OPTIMIZE: Optimize = "size"
+DEFAULT_OPTIMIZE: Optimize = "ram"
 
-_OPTIMIZE: dict[Optimize, str] = {"size": "-Os", "speed": "-O2"}
+_OPTIMIZE: dict[Optimize, str] = {"ram": "-Os", "speed": "-O2", "size": "-Os"}
 _C = ("-std=c11", "-Wall", "-Wextra")
 _CXX = ("-std=c++17", "-Wall", "-Wextra", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Debug information holds absolute paths; frame pointers cost zig's kernels a register.
