@@ -30,8 +30,8 @@ PLATFORMS: Mapping[str, str] = {
 """The platforms of the Arduino index that sketches are pinned to: the first two parts of a board's FQBN."""
 
 TFLM_LIBRARY = "Chirale_TensorFLowLite"
-"""TensorFlow Lite Micro in the Arduino index, spelled as there. Its state of early 2023, with the int8-only
-registrations and reference kernels; its last release is of July 2024."""
+"""TensorFlow Lite Micro in the Arduino index, spelled as there. Its state of early 2023, with CMSIS-NN's
+kernels and the int8-only registrations; its last release is of July 2024."""
 TFLM_LIBRARY_VERSION = "2.0.0"
 TFLM_LIBRARY_HEADER = "Chirale_TensorFlowLite.h"
 
