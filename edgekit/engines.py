@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgekit.boards import Board, EngineName, KernelsName
 from edgekit.codegen.border import info_bytes
 from edgekit.codegen.bundle import generate_bundle
-from edgekit.codegen.c_model import constant_bytes, generate_model, program_sources
+from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model, program_sources
 from edgekit.codegen.layers import Program
 from edgekit.codegen.memory_plan import MemoryPlan, plan_graph
 from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
@@ -53,7 +53,7 @@ def engine_files(
         )
     if engine == "litert":
         generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
-        return EngineFiles(generated, sources=(), arena_bytes=0, constant_bytes=len(model))
+        return EngineFiles(generated, (), arena_bytes=0, constant_bytes=len(model), model_bytes=len(model))
     if engine == "aot":
         return _aot(graph, CORES[board.mcu.core].features, optimize)
     if engine == "tflm":
@@ -68,6 +68,7 @@ def _aot(graph: Graph, features: frozenset[CoreFeature], optimize: Optimize) -> 
         sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
         constant_bytes=constant_bytes(program),
+        model_bytes=array_bytes(program),
     )
 
 
@@ -105,6 +106,7 @@ def _tflm(graph: Graph, model: bytes, board: Board, arena_bytes: int | None) -> 
         sources=TFLM_SOURCES,
         arena_bytes=arena_bytes,
         constant_bytes=len(model) + info_bytes(graph, ENGINE_NAME),
+        model_bytes=len(model),
     )
 
 

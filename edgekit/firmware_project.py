@@ -15,13 +15,15 @@ class EngineFiles:
 
     ``generated`` maps the names of files in the project's folder ``model/`` to their texts; ``sources``
     are files of ``firmware/`` that are compiled with them. ``arena_bytes`` is the RAM that the model asks
-    of its caller, ``constant_bytes`` what it puts into flash besides code.
+    of its caller, ``constant_bytes`` what it puts into flash besides code; ``model_bytes`` of those are the
+    model's own arrays: weights, biases and factors, or the .tflite as a whole.
     """
 
     generated: Mapping[str, str]
     sources: tuple[str, ...]
     arena_bytes: int
     constant_bytes: int
+    model_bytes: int
 
 
 @dataclass(frozen=True)

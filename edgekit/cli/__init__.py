@@ -18,6 +18,7 @@ from typing import NoReturn
 import click
 
 from edgekit import __version__
+from edgekit.cli.bench import bench
 from edgekit.cli.boards import boards
 from edgekit.cli.build import build
 from edgekit.cli.demo import demo
@@ -52,7 +53,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is for click
 
 
-for _command in (init, train, quantize, build, flash, verify, monitor, run, demo, boards, doctor):
+for _command in (init, train, quantize, build, flash, verify, bench, monitor, run, demo, boards, doctor):
     cli.add_command(_command)
 
 

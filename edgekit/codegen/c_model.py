@@ -61,6 +61,12 @@ def program_sources(program: Program) -> tuple[str, ...]:
     return tuple(sorted({*kernels, *ENGINE_SOURCES}))
 
 
+def array_bytes(program: Program) -> int:
+    """Bytes of the model's own arrays: weights, biases, multipliers and shifts, in the kernels' layouts."""
+    calls = [layer.call for layer in program.layers if layer.call is not None]
+    return sum(constant.size_bytes for call in calls for constant in call.constants())
+
+
 def constant_bytes(program: Program) -> int:
     """Bytes of constants that the generated model puts into flash on a 32-bit core, alignment aside.
 
@@ -68,13 +74,12 @@ def constant_bytes(program: Program) -> int:
     returns.
     """
     calls = [layer.call for layer in program.layers if layer.call is not None]
-    arrays = sum(constant.size_bytes for call in calls for constant in call.constants())
     params = sum(call.params_bytes for call in calls)
     operands = sum(len(layer.operands) for layer in program.layers)
     plan = _PLAN_BYTES + _LAYER_BYTES * len(program.layers) + _OPERAND_BYTES * operands
     offsets = 4 * (len(program.inputs) + len(program.outputs))
     outside = sum(_outside_rows(program).values())
-    return arrays + params + plan + offsets + outside + info_bytes(program.graph, _ENGINE_NAME)
+    return array_bytes(program) + params + plan + offsets + outside + info_bytes(program.graph, _ENGINE_NAME)
 
 
 @dataclass(frozen=True)

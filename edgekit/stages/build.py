@@ -151,6 +151,7 @@ def _build(
         # An SDK's project brings its own level.
         "optimize": "sdk" if board_sdks(board, engine, options.toolchain) else options.optimize,
         "arena_bytes": files.arena_bytes,
+        "model_bytes": files.model_bytes,
     }
     try:
         result = _compile(project, project_folder, board, engine, options, tflm)

@@ -65,7 +65,7 @@ def picture_graph(channels: int = 3) -> Graph:
 
 def project_for(board_name: str, graph: Graph, engine: EngineName = "aot") -> Project:
     board = load_board(board_name)
-    files = EngineFiles({}, (), 1 << 14, 1 << 14)
+    files = EngineFiles({}, (), 1 << 14, 1 << 14, 0)
     if engine == "aot":
         files = engine_files("aot", graph, b"stands in", board)
     return assemble(board, graph, b"stands in", files, engine, NAMES)

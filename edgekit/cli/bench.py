@@ -1,0 +1,62 @@
+"""``edgekit bench``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.job import open_job
+from edgekit.cli.options import firmware_options, json_option
+
+if TYPE_CHECKING:
+    from edgekit.benchmark import Cost
+    from edgekit.reporting import Reporter
+
+
+@click.command()
+@firmware_options
+@json_option
+def bench(workspace: Path, json_output: bool, **options: Any) -> int:
+    """Measure one inference: instructions (or cycles), flash and RAM, layer by layer.
+
+    Exit code 1 where the board's bytes are not those of the host interpreter.
+    """
+    from edgekit.stages.bench import bench as run_bench
+
+    job = open_job(workspace, ["build"], json_output=json_output, **options)
+    cost = run_bench(job)
+    if json_output:
+        click.echo(json.dumps(cost.to_json(), indent=2))
+    else:
+        show(cost, job.reporter)
+    return 0 if cost.exact else 1
+
+
+def show(cost: Cost, reporter: Reporter) -> None:
+    """The layers as a table, and the sums below it."""
+    rows = [
+        (
+            layer.opcode,
+            str(layer.index),
+            "x".join(map(str, layer.shape)),
+            f"{layer.macs:,}",
+            "merged" if layer.ticks is None else f"{layer.ticks:,}",
+            f"{layer.ticks / layer.macs:.2f}" if layer.ticks is not None and layer.macs else "",
+        )
+        for layer in cost.layers
+    ]
+    reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC"), rows)
+    per_mac = "" if cost.ticks_per_mac is None else f" ({cost.ticks_per_mac:.2f} per MAC)"
+    flash_bytes = cost.code_bytes + cost.constant_bytes
+    exact = "bit-exact" if cost.exact else "NOT bit-exact"
+    reporter.say(
+        f"{cost.model} on {cost.board}, engine {cost.engine}, {cost.toolchain}, {cost.optimize}\n"
+        f"{cost.ticks:,} {cost.unit}{per_mac} for {cost.macs:,} MACs; {exact} on {cost.inputs} inputs\n"
+        f"flash {flash_bytes:,} bytes without the model (code {cost.code_bytes:,}, constants "
+        f"{cost.constant_bytes:,}), the model {cost.model_bytes:,}\n"
+        f"RAM {cost.ram_bytes:,} bytes (arena {cost.arena_bytes:,}, static {cost.static_bytes:,}, stack "
+        f"{cost.stack_bytes:,})"
+    )
