@@ -38,8 +38,3 @@ def test_a_table_for_people(edgekit, workspace, model):
     assert done.exit_code == 0, done.err
     assert "SOFTMAX" in done.out
     assert "bit-exact on 8 inputs" in done.out
-
-
-def test_a_board_that_does_not_answer_is_told(edgekit, workspace, model):
-    done = edgekit("bench", "-w", str(workspace), "-b", "rpi4", "-m", str(model), "--port", "socket://127.0.0.1:1")
-    assert done.exit_code == 3
