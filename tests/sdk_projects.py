@@ -30,12 +30,14 @@ def cases(framework: str) -> list[tuple[str, str]]:
     ]
 
 
-def make(board: Board, engine: str, arena_bytes: int = 1000) -> Project:
+def make(board: Board, engine: str, arena_bytes: int = 1000, *, kernels_for: str | None = None) -> Project:
     """The tiny network as a project, as if it needed that arena.
 
-    The model only stands for one, so tflm gets the files of aot.
+    The model only stands for one, so tflm gets the files of aot. ``kernels_for``: with the kernels of
+    another board, whose core this computer or an 8-bit processor can stand in for.
     """
-    files = engine_files("aot", tiny_graph(), TINY_MODEL, board)
+    made_for = board if kernels_for is None else load_board(kernels_for)
+    files = engine_files("aot", tiny_graph(), TINY_MODEL, made_for)
     if engine == "tflm":
         files = replace(files, sources=("engine/tflm/ek_tflm.cc",))
     files = replace(files, arena_bytes=arena_bytes)

@@ -257,7 +257,7 @@ def program(request, tmp_path_factory):
     compilers = host_compilers()
     folder = tmp_path_factory.mktemp(request.param)
     board = avr_board() if request.param == "avr" else load_board(request.param)
-    project = make(board, "aot")
+    project = make(board, "aot", kernels_for="host")
     project = replace(
         project, files={name: content for name, content in project.files.items() if "dwt" not in name}
     )
@@ -289,7 +289,7 @@ def test_arduino_builder_builds_the_sketch_for_an_8_bit_board(tmp_path):
     if builder is None:
         pytest.skip("arduino-builder and the AVR core are not installed")
     board = avr_board()
-    project = make(board, "aot")
+    project = make(board, "aot", kernels_for="host")
     write_project(project, tmp_path)
     result = compile_with_sdk(builder, project, tmp_path, board, "aot")
     assert result.image.name == "tiny.ino.elf"

@@ -187,7 +187,7 @@ def program(request, tmp_path_factory):
     if compiler is None:
         pytest.skip("there is no C compiler for this computer")
     folder = tmp_path_factory.mktemp("zephyr")
-    project = make(load_board("nrf52840dk"), "aot")
+    project = make(load_board("nrf52840dk"), "aot", kernels_for="host")
     write_project(project, folder)
     sources = [source for source in project.recipe.sources if source != "port/dwt/dwt.c"]
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-DCONFIG_MAIN_STACK_SIZE=4096"]
