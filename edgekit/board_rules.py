@@ -86,8 +86,9 @@ def _check_engines(board: Board, refuse: _Refuse) -> None:
         if engine.framework in {"arduino", "zephyr"}:
             if not _QUALIFIED_NAME.fullmatch(engine.target):
                 refuse(
-                    f"has engines.{name}.target {engine.target!r}: under {engine.framework} that is names "
-                    "with ':' or '/' between them, such as arduino:mbed_nano:nano33ble or nrf52840dk/nrf52840."
+                    f"has engines.{name}.target {engine.target!r}: under {engine.framework} that is "
+                    "names with ':' or '/' between them, such as arduino:mbed_nano:nano33ble or "
+                    "nrf52840dk/nrf52840."
                 )
         elif not _NAME.fullmatch(engine.target):
             refuse(f"has engines.{name}.target {engine.target!r}: a port's name is made of {_NAME_MEANING}.")
