@@ -137,7 +137,7 @@ def _model_header(graph: Graph, plan: MemoryPlan) -> str:
 
 def _weights_header(graph: Graph, steps: list[_Step]) -> str:
     declarations = "".join(
-        f"extern const {constant.element_type} {symbol}[{constant.values.size}];\n"
+        f"extern const EK_FLASH {constant.element_type} {symbol}[{constant.values.size}];\n"
         for _, constant, symbol in _step_constants(steps)
     )
     return f"""\
@@ -146,6 +146,8 @@ def _weights_header(graph: Graph, steps: list[_Step]) -> str:
 #define EDGEKIT_MODEL_WEIGHTS_H
 
 #include <stdint.h>
+
+#include "edgekit/ek_flash.h"
 
 {declarations}
 #endif /* EDGEKIT_MODEL_WEIGHTS_H */
@@ -159,7 +161,7 @@ def _weights_source(graph: Graph, steps: list[_Step]) -> str:
             parts.append(f"/* Operator {step.layer.op.index}: {step.title} */\n")
         parts.append(
             f"/* {constant.role}: {constant.layout} */\n"
-            f"const {constant.element_type} {symbol}[{constant.values.size}] = {{\n"
+            f"const EK_FLASH {constant.element_type} {symbol}[{constant.values.size}] = {{\n"
             f"{packed_rows(map(str, constant.values.reshape(-1).tolist()), indent=4)}\n}};\n"
         )
     return "\n".join(parts)
@@ -217,7 +219,7 @@ def _version_check(macro: str, version: int, header: str) -> str:
 def _params_definition(step: _Step, call: KernelCall) -> str:
     fields = "".join(_field(step, name, value) for name, value in call.params.fields)
     title = f"/* {step.layer.op.index} {step.title} */"
-    return f"{title}\nstatic const {call.params_type} {step.symbol} = {{\n{fields}}};\n"
+    return f"{title}\nstatic const EK_FLASH {call.params_type} {step.symbol} = {{\n{fields}}};\n"
 
 
 def _field(step: _Step, name: str, value: Value) -> str:
@@ -274,7 +276,7 @@ def _operands_definition(program: Program, plan: MemoryPlan) -> str:
         for index, layer in enumerate(program.layers)
         for operand in layer.operands
     ]
-    return f"static const ek_operand operands[] = {{\n{''.join(lines)}}};\n"
+    return f"static const EK_FLASH ek_operand operands[] = {{\n{''.join(lines)}}};\n"
 
 
 def _operand(program: Program, plan: MemoryPlan, operand: Operand, segment: range) -> str:
@@ -296,7 +298,7 @@ def _layers_definition(plan: MemoryPlan, steps: Sequence[_Step]) -> str:
     for index, step in enumerate(steps):
         entries.append(_layer(step, plan, index, first_operand, is_fused=index in fused))
         first_operand += len(step.layer.operands)
-    return f"static const ek_layer layers[] = {{\n{''.join(entries)}}};\n"
+    return f"static const EK_FLASH ek_layer layers[] = {{\n{''.join(entries)}}};\n"
 
 
 def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_fused: bool) -> str:
@@ -327,7 +329,7 @@ def _plan_definition(program: Program, plan: MemoryPlan) -> str:
 static const int8_t *taps[{taps}];
 static uint16_t progress[{longest}];
 
-const ek_plan ek_model_plan = {{
+const EK_FLASH ek_plan ek_model_plan = {{
     .layers = layers,
     .layer_count = {len(program.layers)},
     .input_offsets = input_offsets,
@@ -339,7 +341,7 @@ const ek_plan ek_model_plan = {{
 
 
 def _offsets(name: str, offsets: Mapping[int, int], storages: Sequence[int]) -> str:
-    return f"static const uint32_t {name}[] = {{{', '.join(str(offsets[index]) for index in storages)}}};"
+    return f"static const EK_FLASH uint32_t {name}[] = {{{', '.join(str(offsets[index]) for index in storages)}}};"
 
 
 def _dims(tensor: Tensor) -> str:

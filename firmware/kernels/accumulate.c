@@ -8,8 +8,8 @@
 #include "requantize.h"
 #include "sums.h"
 
-void ek_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_accumulate *const accumulate = params;
+void ek_accumulate_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const EK_FLASH ek_accumulate *const accumulate = params;
     const int32_t channels = accumulate->input.channels;
     const int8_t *const before = rows[1];
     (void)scratch;

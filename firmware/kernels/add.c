@@ -5,13 +5,13 @@
 #include "requantize.h"
 
 /* The value of `q` at the scale that both operands share. */
-static inline int32_t rescaled(const ek_add_operand *operand, int32_t left_shift, int8_t q) {
+static inline int32_t rescaled(const EK_FLASH ek_add_operand *operand, int32_t left_shift, int8_t q) {
     const uint32_t difference = (uint32_t)(q - operand->zero_point);
     return ek_requantize((int32_t)(difference << left_shift), operand->multiplier, operand->shift);
 }
 
-void ek_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_add *const add = params;
+void ek_add_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const EK_FLASH ek_add *const add = params;
     const int8_t *const input_0 = rows[0];
     const int8_t *const input_1 = rows[1];
     (void)scratch;

@@ -5,8 +5,9 @@
 #include "pool.h"
 #include "sums.h"
 
-void ek_average_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_average_of_sums *const average = params;
+void ek_average_of_sums_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch) {
+    const EK_FLASH ek_average_of_sums *const average = params;
     (void)scratch;
     for (int32_t channel = 0; channel < average->channels; channel++) {
         const int32_t value = ek_rounded_quotient(ek_get_sum(rows[0], channel), average->count);

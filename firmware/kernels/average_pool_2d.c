@@ -17,7 +17,8 @@ static int32_t average(const ek_pool_taps *taps, int32_t channel) {
     return ek_rounded_quotient(sum, (taps->rows_inside.end - taps->rows_inside.begin) * taps->columns);
 }
 
-void ek_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+void ek_average_pool_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch) {
     (void)scratch;
     ek_pool_row(params, rows, output, average);
 }

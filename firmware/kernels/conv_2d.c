@@ -21,13 +21,14 @@ typedef struct tap_runs {
 } tap_runs;
 
 /* The sums of `lanes` neighbouring filters, the first of which starts at `filter`. */
-static inline void sum_lanes(const tap_runs *taps, const int8_t *filter, int32_t lanes,
+static inline void sum_lanes(const tap_runs *taps, const EK_FLASH int8_t *filter, int32_t lanes,
                              uint32_t sums[EK_LANES]) {
-    const int8_t *weights_row = filter + (taps->rows_inside.begin * taps->weights_row + taps->weights);
+    const EK_FLASH int8_t *weights_row =
+        filter + (taps->rows_inside.begin * taps->weights_row + taps->weights);
     sums[0] = sums[1] = sums[2] = sums[3] = 0;
     for (int32_t row = taps->rows_inside.begin; row < taps->rows_inside.end; row++) {
         const int8_t *input = taps->rows[row] + taps->first;
-        const int8_t *weights = weights_row;
+        const EK_FLASH int8_t *weights = weights_row;
         for (int32_t run = taps->runs; run > 0; run--) {
             ek_dot_lanes(input, taps->zero_point, weights, taps->weights_filter, lanes, taps->run_length,
                          sums);
@@ -39,9 +40,9 @@ static inline void sum_lanes(const tap_runs *taps, const int8_t *filter, int32_t
 }
 
 /* All output channels of one pixel. */
-static void conv_pixel(const ek_conv_2d *conv, const tap_runs *taps, int8_t *output) {
+static void conv_pixel(const EK_FLASH ek_conv_2d *conv, const tap_runs *taps, int8_t *output) {
     const int32_t filters = conv->output.channels;
-    const int8_t *weights = conv->weights;
+    const EK_FLASH int8_t *weights = conv->weights;
     for (int32_t filter = 0; filter < filters; filter += EK_LANES) {
         const int32_t lanes = filters - filter < EK_LANES ? filters - filter : EK_LANES;
         uint32_t sums[EK_LANES];
@@ -51,16 +52,16 @@ static void conv_pixel(const ek_conv_2d *conv, const tap_runs *taps, int8_t *out
     }
 }
 
-void ek_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_conv_2d *const conv = params;
+void ek_conv_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const EK_FLASH ek_conv_2d *const conv = params;
     const ek_window window = conv->window;
     const ek_row_shape in = conv->input;
     tap_runs taps;
     (void)scratch;
     taps.rows = rows;
     taps.rows_inside = ek_rows_inside(rows, window.height);
-    taps.input_run = window.dilation * in.channels;
-    taps.weights_row = window.width * in.channels;
+    taps.input_run = (int32_t)window.dilation * in.channels;
+    taps.weights_row = (int32_t)window.width * in.channels;
     taps.weights_filter = window.height * taps.weights_row;
     taps.zero_point = conv->input_zero_point;
     for (int32_t x = 0; x < conv->output.width; x++) {

@@ -9,8 +9,8 @@
 typedef struct tap_grid {
     const int8_t *const *rows;
     ek_taps rows_inside;
-    int32_t first;         /* where the first tap's input channel 0 lies within a row of the input */
-    const int8_t *weights; /* of the first tap, output channel 0 */
+    int32_t first;                  /* where the first tap's input channel 0 lies within a row of the input */
+    const EK_FLASH int8_t *weights; /* of the first tap, output channel 0 */
     int32_t columns;
     int32_t input_column;
     int32_t weights_row;
@@ -20,7 +20,7 @@ typedef struct tap_grid {
 
 /* The sum of output channel `o`, which reads input channel `c`. */
 static EK_NOINLINE uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t o) {
-    const int8_t *w = grid->weights + o;
+    const EK_FLASH int8_t *w = grid->weights + o;
     uint32_t sum = 0;
     for (int32_t row = grid->rows_inside.begin; row < grid->rows_inside.end; row++) {
         const int8_t *x = grid->rows[row] + (grid->first + c);
@@ -43,11 +43,11 @@ static EK_NOINLINE void sum_lanes(const tap_grid *grid, int32_t c, int32_t step,
     const int32_t zero_point = grid->zero_point;
     const int32_t input_column = grid->input_column;
     const int32_t weights_column = grid->weights_column;
-    const int8_t *weights_row = grid->weights + o;
+    const EK_FLASH int8_t *weights_row = grid->weights + o;
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     for (int32_t row = grid->rows_inside.begin; row < grid->rows_inside.end; row++) {
         const int8_t *x = grid->rows[row] + (grid->first + c);
-        const int8_t *w = weights_row;
+        const EK_FLASH int8_t *w = weights_row;
         EK_NO_UNROLL
         for (int32_t column = grid->columns; column > 0; column--) {
             s0 += (uint32_t)((x[0] - zero_point) * w[0]);
@@ -63,7 +63,7 @@ static EK_NOINLINE void sum_lanes(const tap_grid *grid, int32_t c, int32_t step,
 }
 
 /* All output channels of one pixel. */
-static void depthwise_pixel(const ek_depthwise_conv_2d *conv, const tap_grid *grid, int8_t *output) {
+static void depthwise_pixel(const EK_FLASH ek_depthwise_conv_2d *conv, const tap_grid *grid, int8_t *output) {
     const int32_t multiplier = conv->depth_multiplier;
     /* A run is a stretch of output channels whose input channels are equidistant: all of them where each
      * has an input channel of its own, else those that share one. */
@@ -87,8 +87,9 @@ static void depthwise_pixel(const ek_depthwise_conv_2d *conv, const tap_grid *gr
     }
 }
 
-void ek_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_depthwise_conv_2d *const conv = params;
+void ek_depthwise_conv_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                             void *scratch) {
+    const EK_FLASH ek_depthwise_conv_2d *const conv = params;
     const ek_window window = conv->window;
     const ek_row_shape in = conv->input;
     tap_grid grid;
@@ -97,9 +98,9 @@ void ek_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8
     grid.rows_inside = ek_rows_inside(rows, window.height);
     grid.weights_column = conv->output.channels;
     grid.weights_row = window.width * grid.weights_column;
-    grid.input_column = window.dilation * in.channels;
+    grid.input_column = (int32_t)window.dilation * in.channels;
     grid.zero_point = conv->input_zero_point;
-    const int8_t *const weights = conv->weights + grid.rows_inside.begin * grid.weights_row;
+    const EK_FLASH int8_t *const weights = conv->weights + grid.rows_inside.begin * grid.weights_row;
     for (int32_t x = 0; x < conv->output.width; x++) {
         const int32_t left = x * window.stride - window.pad_left;
         const ek_taps columns = ek_taps_inside(left, window.dilation, window.width, in.width);

@@ -5,7 +5,7 @@
 #include "dot.h"
 
 /* What the weights' zero point adds to every sum: -weights_zero_point * sum of (input - input_zero_point). */
-static inline uint32_t weights_offset(const ek_fully_connected *params, const int8_t *input) {
+static inline uint32_t weights_offset(const EK_FLASH ek_fully_connected *params, const int8_t *input) {
     const int32_t factor = -params->weights_zero_point;
     uint32_t offset = 0;
     if (factor != 0) {
@@ -17,8 +17,9 @@ static inline uint32_t weights_offset(const ek_fully_connected *params, const in
     return offset;
 }
 
-void ek_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_fully_connected *const layer = params;
+void ek_fully_connected_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch) {
+    const EK_FLASH ek_fully_connected *const layer = params;
     const int8_t *const input = rows[0];
     const int32_t input_depth = (int32_t)layer->input_depth;
     const int32_t output_depth = (int32_t)layer->output_depth;

@@ -16,13 +16,13 @@
  * Writes the values of output channels channel..channel+lanes-1 to output[0..lanes-1], from their sums
  * without bias: see ek_output_stage.
  */
-static EK_NOINLINE void ek_output_lanes(const ek_output_stage *stage, int32_t channel, int32_t lanes,
+static EK_NOINLINE void ek_output_lanes(const EK_FLASH ek_output_stage *stage, int32_t channel, int32_t lanes,
                                         const uint32_t *sums, int8_t *output) {
-    const int32_t *const bias = stage->bias + channel;
+    const EK_FLASH int32_t *const bias = stage->bias + channel;
     /* Without an entry a channel, every lane takes the first. */
     const int32_t entry_mask = stage->per_channel ? -1 : 0;
-    const int32_t *const multiplier = stage->multiplier + (channel & entry_mask);
-    const int8_t *const shift = stage->shift + (channel & entry_mask);
+    const EK_FLASH int32_t *const multiplier = stage->multiplier + (channel & entry_mask);
+    const EK_FLASH int8_t *const shift = stage->shift + (channel & entry_mask);
     const int32_t zero_point = stage->zero_point;
     const int32_t lowest = stage->activation_min;
     const int32_t highest = stage->activation_max;

@@ -17,7 +17,8 @@ static int32_t highest(const ek_pool_taps *taps, int32_t channel) {
     return value;
 }
 
-void ek_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+void ek_max_pool_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                       void *scratch) {
     (void)scratch;
     ek_pool_row(params, rows, output, highest);
 }

@@ -5,8 +5,8 @@
 #include "loops.h"
 #include "requantize.h"
 
-void ek_mean_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_mean *const mean = params;
+void ek_mean_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const EK_FLASH ek_mean *const mean = params;
     const int32_t channels = mean->input.channels;
     (void)scratch;
     for (int32_t channel = 0; channel < channels; channel++) {

@@ -5,8 +5,9 @@
 #include "requantize.h"
 #include "sums.h"
 
-void ek_mean_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_mean_of_sums *const mean = params;
+void ek_mean_of_sums_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                        void *scratch) {
+    const EK_FLASH ek_mean_of_sums *const mean = params;
     (void)scratch;
     for (int32_t channel = 0; channel < mean->channels; channel++) {
         const int32_t sum = ek_wrapping_add(ek_get_sum(rows[0], channel), mean->offset);

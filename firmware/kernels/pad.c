@@ -11,8 +11,8 @@ static int8_t *fill(int8_t *output, int32_t size, int8_t value) {
     return output;
 }
 
-void ek_pad_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_pad *const pad = params;
+void ek_pad_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const EK_FLASH ek_pad *const pad = params;
     const int8_t value = pad->value;
     const int32_t channels = pad->channels_before + pad->input.channels + pad->channels_after;
     const int8_t *input = rows[0];

@@ -26,7 +26,7 @@ static inline int32_t ek_rounded_quotient(int32_t sum, int32_t count) {
 }
 
 /* One row of the pooling that makes an element of the taps of one channel. */
-static inline void ek_pool_row(const ek_pool_2d *pool, const int8_t *const *rows, int8_t *output,
+static inline void ek_pool_row(const EK_FLASH ek_pool_2d *pool, const int8_t *const *rows, int8_t *output,
                                int32_t (*element)(const ek_pool_taps *taps, int32_t channel)) {
     const ek_window window = pool->window;
     ek_pool_taps taps;

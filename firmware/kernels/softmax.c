@@ -22,7 +22,7 @@ static int32_t shift_left_saturating(int32_t x, int32_t bits) {
 static int32_t exp_of_quarter(int32_t x) {
     const int32_t exp_minus_eighth = 1895147668;
     const int32_t third = 715827883;
-    const int32_t t = x + (1 << 28); /* x + 1/8 */
+    const int32_t t = x + (INT32_C(1) << 28); /* x + 1/8 */
     const int32_t t2 = ek_doubling_high_multiply(t, t);
     const int32_t t3 = ek_doubling_high_multiply(t2, t);
     const int32_t t4_over_4 = ek_rounding_shift_right(ek_doubling_high_multiply(t2, t2), 2);
@@ -34,8 +34,9 @@ static int32_t exp_of_quarter(int32_t x) {
 /* exp(x) in Q0.31 for x <= 0 in Q5.26. */
 static int32_t exp_of_negative(int32_t x) {
     /* exp(-1/4), exp(-1/2), exp(-1), exp(-2), exp(-4), exp(-8), exp(-16) in Q0.31. */
-    static const int32_t factors[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-    const int32_t quarter = 1 << 24;
+    static const EK_FLASH int32_t factors[] = {1672461947, 1302514674, 790015084, 290630308,
+                                               39332535,   720401,     242};
+    const int32_t quarter = INT32_C(1) << 24;
     if (x == 0) {
         return INT32_MAX;
     }
@@ -43,7 +44,7 @@ static int32_t exp_of_negative(int32_t x) {
     const int32_t fraction = (x & (quarter - 1)) - quarter;
     uint32_t quarters = (uint32_t)(fraction - x) >> 24;
     int32_t result = exp_of_quarter(fraction * 32);
-    for (const int32_t *factor = factors; quarters != 0; factor++, quarters >>= 1) {
+    for (const EK_FLASH int32_t *factor = factors; quarters != 0; factor++, quarters >>= 1) {
         if (quarters & 1) {
             result = ek_doubling_high_multiply(result, *factor);
         }
@@ -53,18 +54,18 @@ static int32_t exp_of_negative(int32_t x) {
 
 /* 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31: three Newton-Raphson steps in Q2.29. */
 static int32_t one_over_one_plus(int32_t x) {
-    const int32_t half_denominator = (x >> 1) + (1 << 30);
+    const int32_t half_denominator = (x >> 1) + (INT32_C(1) << 30);
     /* The start 48/17 - 32/17 * denominator minimises the largest error. */
     int32_t estimate = 1515870810 + ek_doubling_high_multiply(half_denominator, -1010580540);
     for (int step = 0; step < 3; step++) {
-        const int32_t error = (1 << 29) - ek_doubling_high_multiply(half_denominator, estimate);
+        const int32_t error = (INT32_C(1) << 29) - ek_doubling_high_multiply(half_denominator, estimate);
         estimate += shift_left_saturating(ek_doubling_high_multiply(estimate, error), 2);
     }
     return shift_left_saturating(estimate, 1);
 }
 
 /* exp(q - highest) in Q0.31, and 0 where the difference is below diff_min. */
-static int32_t exp_of_difference(const ek_softmax *params, int32_t q, int32_t highest) {
+static int32_t exp_of_difference(const EK_FLASH ek_softmax *params, int32_t q, int32_t highest) {
     const int32_t difference = q - highest;
     if (difference < params->diff_min) {
         return 0;
@@ -73,8 +74,8 @@ static int32_t exp_of_difference(const ek_softmax *params, int32_t q, int32_t hi
     return exp_of_negative(ek_doubling_high_multiply((int32_t)shifted, params->multiplier));
 }
 
-void ek_softmax_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_softmax *const softmax = params;
+void ek_softmax_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    const EK_FLASH ek_softmax *const softmax = params;
     const int8_t *const input = rows[0];
     (void)scratch;
     int32_t highest = INT8_MIN;

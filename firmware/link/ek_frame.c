@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekit/ek_frame.h"
 
+#include "edgekit/ek_flash.h"
+
 #define COBS_LONGEST_BLOCK 254
 
 uint32_t ek_crc32(uint32_t crc, const uint8_t *data, size_t size_bytes) {
     /* Remainders of four bits: two steps a byte, and 64 bytes instead of the 1 KB of the usual table. */
-    static const uint32_t remainders[16] = {
+    static const EK_FLASH uint32_t remainders[16] = {
         0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
         0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
         0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "edgekit/ek_flash.h"
 #include "edgekit/ek_link.h"
 #include "edgekit/ek_port.h"
 
@@ -30,32 +31,32 @@ static error_code model_error(ek_status status) {
     return (error_code)(EK_LINK_ERR_MODEL | (uint8_t)-status);
 }
 
-static const char *error_sentence(error_code code) {
+static const EK_FLASH char *error_sentence(error_code code) {
     switch (code) {
     case EK_LINK_ERR_REQUEST:
-        return "unknown request type or flags";
+        return EK_FLASH_TEXT("unknown request type or flags");
     case EK_LINK_ERR_LENGTH:
-        return "wrong body length for this request";
+        return EK_FLASH_TEXT("wrong body length for this request");
     case EK_LINK_ERR_RANGE:
-        return "index, offset, length or count out of range";
+        return EK_FLASH_TEXT("index, offset, length or count out of range");
     case EK_LINK_ERR_NO_INPUT:
-        return "inputs not completely written since last run";
+        return EK_FLASH_TEXT("inputs not completely written since last run");
     case EK_LINK_ERR_NO_OUTPUT:
-        return "no output of a single run";
+        return EK_FLASH_TEXT("no output of a single run");
     case EK_LINK_ERR_NO_HELD:
-        return "no tensor is held";
+        return EK_FLASH_TEXT("no tensor is held");
     case EK_LINK_ERR_NO_SESSION:
-        return "restarted: send HELLO first";
+        return EK_FLASH_TEXT("restarted: send HELLO first");
     case EK_LINK_ERR_SEQUENCE:
-        return "request number is neither last nor next";
+        return EK_FLASH_TEXT("request number is neither last nor next");
     default:
-        return "the engine failed";
+        return EK_FLASH_TEXT("the engine failed");
     }
 }
 
 /* Writes code, type of the request and sentence to `body` (ERROR_BODY_BYTES); returns the bytes used. */
 static uint16_t put_error(uint8_t *body, error_code code, uint8_t request_type) {
-    const char *sentence = error_sentence(code);
+    const EK_FLASH char *sentence = error_sentence(code);
     uint16_t size_bytes = 3;
     ek_put_u16(body, code);
     body[2] = request_type;
@@ -463,7 +464,7 @@ typedef struct command {
     error_code (*answer)(ek_link *link, exchange *x);
 } command;
 
-static const command commands[] = {
+static const EK_FLASH command commands[] = {
     {EK_LINK_HELLO, 5, 1, answer_hello}, /* later versions may say more; the answer tells them ours */
     {EK_LINK_INFO, 4, 0, answer_info},
     {EK_LINK_STATUS, 0, 0, answer_status},
@@ -483,7 +484,7 @@ static error_code answer(ek_link *link, exchange *x) {
     const uint8_t type = link->request[0];
     const uint8_t flags = link->request[1];
     for (unsigned i = 0; flags == 0 && i < sizeof commands / sizeof commands[0]; i++) {
-        const command *c = &commands[i];
+        const EK_FLASH command *c = &commands[i];
         if (c->type == type) {
             const int fits = c->has_data ? x->body_bytes >= c->body_bytes : x->body_bytes == c->body_bytes;
             return fits ? c->answer(link, x) : (error_code)EK_LINK_ERR_LENGTH;

@@ -15,17 +15,17 @@ static int8_t *arena; /* NULL until ek_model_init succeeds */
 static ek_op_observer observer;
 static void *observer_context;
 
-static int8_t *row_address(const ek_rows *rows, uint32_t row) {
+static int8_t *row_address(const EK_FLASH ek_rows *rows, uint32_t row) {
     /* Most tensors are there as a whole, and small cores have no division. */
     const uint32_t place = row < rows->ring_rows ? row : row % rows->ring_rows;
     return arena + (rows->offset + place * rows->row_bytes);
 }
 
 /* Collects the rows that row `y` of the layer's output is computed from. */
-static void find_taps(const ek_layer *layer, uint32_t y) {
+static void find_taps(const EK_FLASH ek_layer *layer, uint32_t y) {
     const int8_t **tap = ek_model_plan.taps;
     for (uint32_t i = 0; i < layer->input_count; i++) {
-        const ek_operand *operand = &layer->inputs[i];
+        const EK_FLASH ek_operand *operand = &layer->inputs[i];
         int32_t row = (int32_t)(y * operand->stride) - operand->pad_top;
         for (uint32_t t = operand->taps; t > 0; t--) {
             const int inside = row >= 0 && row < operand->height;
@@ -36,7 +36,7 @@ static void find_taps(const ek_layer *layer, uint32_t y) {
 }
 
 /* Computes row `y`. Returns what the observer says: 0 to go on. */
-static int run_row(const ek_layer *layer, uint32_t y) {
+static int run_row(const EK_FLASH ek_layer *layer, uint32_t y) {
     int8_t *const output = row_address(&layer->output, y);
     if (layer->kernel != NULL) {
         find_taps(layer, y);
@@ -52,11 +52,11 @@ static int run_row(const ek_layer *layer, uint32_t y) {
 }
 
 /* Whether the rows that row `y` needs are there, as far as layers of the same segment write them. */
-static int is_ready(const ek_layer *layer, uint32_t y) {
+static int is_ready(const EK_FLASH ek_layer *layer, uint32_t y) {
     for (uint32_t i = 0; i < layer->input_count; i++) {
-        const ek_operand *operand = &layer->inputs[i];
+        const EK_FLASH ek_operand *operand = &layer->inputs[i];
         if (operand->producer != EK_PRODUCED_BEFORE) {
-            const int32_t reach = (operand->taps - 1) * operand->dilation - operand->pad_top;
+            const int32_t reach = (int32_t)(operand->taps - 1) * operand->dilation - operand->pad_top;
             const int32_t last = (int32_t)(y * operand->stride) + reach;
             const int32_t highest = operand->height - 1;
             if (ek_model_plan.progress[operand->producer] <= (last < highest ? last : highest)) {
@@ -68,13 +68,13 @@ static int is_ready(const ek_layer *layer, uint32_t y) {
 }
 
 /* Runs the segment of `count` layers from `first` on, row by row. Returns what the observer says. */
-static int run_segment(const ek_layer *first, uint32_t count) {
+static int run_segment(const EK_FLASH ek_layer *first, uint32_t count) {
     uint16_t *const progress = ek_model_plan.progress;
     for (uint32_t i = 0; i < count; i++) {
         progress[i] = 0;
     }
     for (uint32_t i = count; i > 0;) {
-        const ek_layer *layer = &first[i - 1];
+        const EK_FLASH ek_layer *layer = &first[i - 1];
         const uint32_t y = progress[i - 1];
         if (y < layer->height && is_ready(layer, y)) {
             const int stop = run_row(layer, y);
@@ -110,8 +110,8 @@ ek_status ek_model_invoke(void) {
     if (arena == NULL) {
         return EK_ERR_NOT_READY;
     }
-    const ek_layer *layer = ek_model_plan.layers;
-    const ek_layer *const end = layer + ek_model_plan.layer_count;
+    const EK_FLASH ek_layer *layer = ek_model_plan.layers;
+    const EK_FLASH ek_layer *const end = layer + ek_model_plan.layer_count;
     while (layer != end) {
         uint32_t count = 1;
         while (layer[count - 1].fused) {

@@ -19,7 +19,8 @@
  *                a 32-bit core.
  *   Overlap      The output row overlaps no input row that it is computed from, nor the scratch bytes.
  *   Parameters   Never NULL, never changed, and not checked: the generator made them consistent. Every
- *                dimension is at least 1, every tensor smaller than 2^31 bytes.
+ *                dimension is at least 1, every tensor smaller than 2^31 bytes. They and all that they
+ *                point to are EK_FLASH (ek_flash.h); rows, output and scratch are RAM.
  *   Arithmetic   int32 that wraps around modulo 2^32, as two's complement machines do; no floats, no
  *                64-bit division.
  *
@@ -31,6 +32,8 @@
 #define EDGEKIT_EK_KERNELS_H
 
 #include <stdint.h>
+
+#include "edgekit/ek_flash.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,7 +52,8 @@ extern "C" {
  *   scratch  as many bytes as the plan set aside for the operator, aligned to 16; undefined before and
  *            after. Not to be used where it set aside none.
  */
-typedef void (*ek_kernel)(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+typedef void (*ek_kernel)(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                          void *scratch);
 
 /* A window that slides along a row: output column x sees the input columns
  * x * stride - pad_left + i * dilation for i in 0..width-1. Columns outside the input take no part. */
@@ -75,10 +79,10 @@ typedef struct ek_row_shape {
  * with k = o where the weights are quantized per channel, and k = 0 where they are not.
  */
 typedef struct ek_output_stage {
-    const int32_t *bias;       /* one an output channel, at the scale input_scale * weight_scale */
-    const int32_t *multiplier; /* one an output channel, or one in all */
-    const int8_t *shift;       /* as many as multipliers */
-    uint8_t per_channel;       /* 1: a multiplier and shift an output channel; 0: one for all */
+    const EK_FLASH int32_t *bias;       /* one an output channel, at the scale input_scale * weight_scale */
+    const EK_FLASH int32_t *multiplier; /* one an output channel, or one in all */
+    const EK_FLASH int8_t *shift;       /* as many as multipliers */
+    uint8_t per_channel;                /* 1: a multiplier and shift an output channel; 0: one for all */
     int8_t zero_point;
     int8_t activation_min;
     int8_t activation_max;
@@ -89,13 +93,13 @@ typedef struct ek_conv_2d {
     ek_row_shape output; /* its channels are the number of filters */
     ek_window window;
     int8_t input_zero_point;
-    const int8_t *weights; /* OHWI: [output.channels][window.height][window.width][input.channels] */
+    const EK_FLASH int8_t *weights; /* OHWI: [output.channels][window.height][window.width][input.channels] */
     ek_output_stage stage;
 } ek_conv_2d;
 
 /* CONV_2D (params: ek_conv_2d): the sum over the window and the input channels of
  * (input - input_zero_point) * weight. Rows that are NULL take no part. */
-void ek_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_conv_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_depthwise_conv_2d {
     ek_row_shape input;
@@ -103,27 +107,29 @@ typedef struct ek_depthwise_conv_2d {
     ek_window window;
     uint16_t depth_multiplier; /* output channel c * depth_multiplier + m reads input channel c */
     int8_t input_zero_point;
-    const int8_t *weights; /* HWO: [window.height][window.width][output.channels] */
+    const EK_FLASH int8_t *weights; /* HWO: [window.height][window.width][output.channels] */
     ek_output_stage stage;
 } ek_depthwise_conv_2d;
 
 /* DEPTHWISE_CONV_2D (params: ek_depthwise_conv_2d): the sum over the window of
  * (input - input_zero_point) * weight, each output channel from one input channel. Rows that are NULL take
  * no part. */
-void ek_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_depthwise_conv_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                             void *scratch);
 
 typedef struct ek_fully_connected {
     uint32_t input_depth;  /* elements of the input row */
     uint32_t output_depth; /* elements of the output row */
     int8_t input_zero_point;
-    int8_t weights_zero_point; /* 0 for every model that today's converters write */
-    const int8_t *weights;     /* OI: [output_depth][input_depth] */
+    int8_t weights_zero_point;      /* 0 for every model that today's converters write */
+    const EK_FLASH int8_t *weights; /* OI: [output_depth][input_depth] */
     ek_output_stage stage;
 } ek_fully_connected;
 
 /* FULLY_CONNECTED (params: ek_fully_connected): the sum over input_depth of
  * (input - input_zero_point) * (weight - weights_zero_point). */
-void ek_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_fully_connected_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch);
 
 /* One operand of ADD: its value at the common scale is Q((q - zero_point) * 2^left_shift, multiplier, shift).
  */
@@ -147,7 +153,7 @@ typedef struct ek_add {
 /* ADD (params: ek_add; rows[0] and rows[1]: a row of each operand, which may be the same), element by
  * element: q = Q(a + b, output_multiplier, output_shift) + output_zero_point, clamped, where a and b are the
  * operands at the common scale. */
-void ek_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_add_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* Input and output of a pooling have the same channels, scale and zero point. Every window meets the input.
  */
@@ -161,10 +167,11 @@ typedef struct ek_pool_2d {
 
 /* AVERAGE_POOL_2D (params: ek_pool_2d): the mean of the elements of the window that lie inside the input,
  * rounded to nearest, ties away from zero, clamped. */
-void ek_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_average_pool_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch);
 
 /* MAX_POOL_2D (params: ek_pool_2d): the maximum of those elements, clamped. */
-void ek_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_max_pool_2d_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_mean {
     ek_row_shape input;
@@ -178,7 +185,7 @@ typedef struct ek_mean {
 /* MEAN over H and W of each channel (params: ek_mean; rows: all of them): q = Q(sum of
  * (input - input_zero_point), multiplier, shift) + output_zero_point, clamped to -128..127. The output has
  * input.channels bytes. */
-void ek_mean_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_mean_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_accumulate {
     ek_row_shape input;
@@ -189,7 +196,7 @@ typedef struct ek_accumulate {
  * rows[1]: the sums of the rows before, NULL for the first). The output is input.channels int32, aligned to 4
  * like rows[1]: the sums of each channel so far.
  */
-void ek_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_accumulate_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_average_of_sums {
     uint16_t channels;
@@ -199,7 +206,8 @@ typedef struct ek_average_of_sums {
 } ek_average_of_sums;
 
 /* The second half of AVERAGE_POOL_2D over an image (params: ek_average_of_sums; rows[0]: the sums). */
-void ek_average_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_average_of_sums_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch);
 
 typedef struct ek_mean_of_sums {
     uint16_t channels;
@@ -210,7 +218,8 @@ typedef struct ek_mean_of_sums {
 } ek_mean_of_sums;
 
 /* The second half of MEAN (params: ek_mean_of_sums; rows[0]: the sums). */
-void ek_mean_of_sums_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_mean_of_sums_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                        void *scratch);
 
 typedef struct ek_pad {
     ek_row_shape input;
@@ -222,7 +231,7 @@ typedef struct ek_pad {
 } ek_pad;
 
 /* PAD (params: ek_pad; rows[0]: a row of the input, NULL for a row that is padding as a whole). */
-void ek_pad_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_pad_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_softmax {
     uint32_t depth; /* elements of the row */
@@ -234,7 +243,7 @@ typedef struct ek_softmax {
 /* SOFTMAX over a row (params: ek_softmax), in fixed point. For each element, d = q - (maximum of the row);
  * where d < diff_min its probability is 0, else it is exp(x) / (sum of exp over the row), where
  * x = Q(d, multiplier, left_shift) is read as Q5.26. The output has scale 1/256 and zero point -128. */
-void ek_softmax_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_softmax_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the generated model.c tells the ahead-of-time engine (engine/aot/ek_engine.c): which kernels run, on
- * rows that lie where, in which order. The generator made and proved it; nothing here is checked again.
+ * rows that lie where, in which order. The generator made and proved it; nothing here is checked again. All
+ * of it is EK_FLASH (ek_flash.h) but the room for `taps` and `progress`.
  */
 #ifndef EDGEKIT_EK_PLAN_H
 #define EDGEKIT_EK_PLAN_H
 
 #include <stdint.h>
 
+#include "edgekit/ek_flash.h"
 #include "edgekit/ek_kernels.h"
 #include "edgekit/ek_model.h"
 
@@ -46,9 +48,10 @@ typedef struct ek_operand {
 /* One operator, or a part of one. */
 typedef struct ek_layer {
     ek_kernel kernel; /* NULL where the output is the input under another shape */
-    const void *params;
-    const int8_t *outside; /* stands in for a row outside the input; NULL where the kernel wants NULL */
-    const ek_operand *inputs;
+    const EK_FLASH void *params;
+    const int8_t *outside; /* stands in for a row outside the input, in RAM like any; NULL where the kernel
+                              wants NULL */
+    const EK_FLASH ek_operand *inputs;
     ek_rows output;
     uint32_t scratch_offset; /* of the kernel's scratch bytes; without meaning where it needs none */
     uint16_t height;         /* rows of the output */
@@ -62,16 +65,16 @@ typedef struct ek_layer {
  * layer whose input rows are there: so rows are used up as soon as they can be.
  */
 typedef struct ek_plan {
-    const ek_layer *layers;
+    const EK_FLASH ek_layer *layers;
     uint16_t layer_count;
-    const uint32_t *input_offsets; /* of each input and output in the arena, in bytes */
-    const uint32_t *output_offsets;
+    const EK_FLASH uint32_t *input_offsets; /* of each input and output in the arena, in bytes */
+    const EK_FLASH uint32_t *output_offsets;
     const int8_t **taps; /* room for the row pointers of any layer */
     uint16_t *progress;  /* room for a counter a layer of the longest segment */
 } ek_plan;
 
 /* What the generated model.c defines, besides ek_model_get_info. */
-extern const ek_plan ek_model_plan;
+extern const EK_FLASH ek_plan ek_model_plan;
 
 #ifdef __cplusplus
 }

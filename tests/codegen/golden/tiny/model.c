@@ -21,7 +21,7 @@
 #define OP_COUNT 11
 
 /* 0 PAD 1x6x6x1 -> 1x7x7x1 pad */
-static const ek_pad op0_pad = {
+static const EK_FLASH ek_pad op0_pad = {
     .input = {6, 1},
     .columns_before = 0,
     .columns_after = 1,
@@ -31,7 +31,7 @@ static const ek_pad op0_pad = {
 };
 
 /* 1 CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
-static const ek_conv_2d op1_stem_relu = {
+static const EK_FLASH ek_conv_2d op1_stem_relu = {
     .input = {7, 1},
     .output = {3, 2},
     .window = {
@@ -47,7 +47,7 @@ static const ek_conv_2d op1_stem_relu = {
 };
 
 /* 2 DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
-static const ek_depthwise_conv_2d op2_depthwise_relu = {
+static const EK_FLASH ek_depthwise_conv_2d op2_depthwise_relu = {
     .input = {3, 2},
     .output = {3, 2},
     .window = {
@@ -64,7 +64,7 @@ static const ek_depthwise_conv_2d op2_depthwise_relu = {
 };
 
 /* 3 CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
-static const ek_conv_2d op3_pointwise_biasadd = {
+static const EK_FLASH ek_conv_2d op3_pointwise_biasadd = {
     .input = {3, 2},
     .output = {3, 2},
     .window = {
@@ -80,7 +80,7 @@ static const ek_conv_2d op3_pointwise_biasadd = {
 };
 
 /* 4 ADD 1x3x3x2 + 1x3x3x2 -> 1x3x3x2 residual/Add */
-static const ek_add op4_residual_add = {
+static const EK_FLASH ek_add op4_residual_add = {
     .size = 6,
     .operands = {
         {.multiplier = 1073741824, .shift = 0, .zero_point = 3},
@@ -95,7 +95,7 @@ static const ek_add op4_residual_add = {
 };
 
 /* 5 MAX_POOL_2D 1x3x3x2 -> 1x2x2x2 max_pool */
-static const ek_pool_2d op5_max_pool = {
+static const EK_FLASH ek_pool_2d op5_max_pool = {
     .input = {3, 2},
     .output = {2, 2},
     .window = {
@@ -106,7 +106,7 @@ static const ek_pool_2d op5_max_pool = {
 };
 
 /* 6 AVERAGE_POOL_2D 1x2x2x2 -> 1x2x2x2 average_pool */
-static const ek_pool_2d op6_average_pool = {
+static const EK_FLASH ek_pool_2d op6_average_pool = {
     .input = {2, 2},
     .output = {2, 2},
     .window = {
@@ -117,7 +117,7 @@ static const ek_pool_2d op6_average_pool = {
 };
 
 /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
-static const ek_mean op7_mean = {
+static const EK_FLASH ek_mean op7_mean = {
     .input = {2, 2},
     .height = 2,
     .multiplier = 1171354717,
@@ -127,7 +127,7 @@ static const ek_mean op7_mean = {
 };
 
 /* 9 FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
-static const ek_fully_connected op9_logits_biasadd = {
+static const EK_FLASH ek_fully_connected op9_logits_biasadd = {
     .input_depth = 2,
     .output_depth = 3,
     .input_zero_point = -5,
@@ -141,14 +141,14 @@ static const ek_fully_connected op9_logits_biasadd = {
 };
 
 /* 10 SOFTMAX 1x3 -> 1x3 probabilities */
-static const ek_softmax op10_probabilities = {
+static const EK_FLASH ek_softmax op10_probabilities = {
     .depth = 3,
     .multiplier = 1717986918,
     .left_shift = 24,
     .diff_min = -124,
 };
 
-static const ek_operand operands[] = {
+static const EK_FLASH ek_operand operands[] = {
     {.rows = {32, 6, 6}, .pad_top = 0, .height = 6, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
     {.rows = {16, 7, 7}, .pad_top = 0, .height = 7, .taps = 3, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
     {.rows = {0, 6, 3}, .pad_top = 1, .height = 3, .taps = 3, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
@@ -163,7 +163,7 @@ static const ek_operand operands[] = {
     {.rows = {0, 3, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
 };
 
-static const ek_layer layers[] = {
+static const EK_FLASH ek_layer layers[] = {
     /* 0 PAD 1x6x6x1 -> 1x7x7x1 pad */
     {.kernel = ek_pad_s8,
      .params = &op0_pad,
@@ -324,12 +324,12 @@ const ek_model_info *ek_model_get_info(void) {
     return &info;
 }
 
-static const uint32_t input_offsets[] = {32};
-static const uint32_t output_offsets[] = {16};
+static const EK_FLASH uint32_t input_offsets[] = {32};
+static const EK_FLASH uint32_t output_offsets[] = {16};
 static const int8_t *taps[3];
 static uint16_t progress[2];
 
-const ek_plan ek_model_plan = {
+const EK_FLASH ek_plan ek_model_plan = {
     .layers = layers,
     .layer_count = 11,
     .input_offsets = input_offsets,

@@ -7,87 +7,87 @@
 /* Operator 1: CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
 
 /* weights: OHWI 2x3x3x1 */
-const int8_t model_op1_stem_relu_weights[18] = {
+const EK_FLASH int8_t model_op1_stem_relu_weights[18] = {
     -100, -63, -26, 11, 48, 85, -79, -42, -5, 32, 69, -95, -58, -21, 16, 53, 90, -74,
 };
 
 /* bias: 2 output channels */
-const int32_t model_op1_stem_relu_bias[2] = {
+const EK_FLASH int32_t model_op1_stem_relu_bias[2] = {
     -200, 100,
 };
 
 /* multiplier: 2 output channels */
-const int32_t model_op1_stem_relu_multiplier[2] = {
+const EK_FLASH int32_t model_op1_stem_relu_multiplier[2] = {
     1374389535, 1786706395,
 };
 
 /* shift: 2 output channels */
-const int8_t model_op1_stem_relu_shift[2] = {
+const EK_FLASH int8_t model_op1_stem_relu_shift[2] = {
     -5, -6,
 };
 
 /* Operator 2: DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
 
 /* weights: HWO 3x3x2 */
-const int8_t model_op2_depthwise_relu_weights[18] = {
+const EK_FLASH int8_t model_op2_depthwise_relu_weights[18] = {
     -100, -63, -26, 11, 48, 85, -79, -42, -5, 32, 69, -95, -58, -21, 16, 53, 90, -74,
 };
 
 /* bias: 2 output channels */
-const int32_t model_op2_depthwise_relu_bias[2] = {
+const EK_FLASH int32_t model_op2_depthwise_relu_bias[2] = {
     -200, 100,
 };
 
 /* multiplier: 2 output channels */
-const int32_t model_op2_depthwise_relu_multiplier[2] = {
+const EK_FLASH int32_t model_op2_depthwise_relu_multiplier[2] = {
     1374389535, 1443109011,
 };
 
 /* shift: 2 output channels */
-const int8_t model_op2_depthwise_relu_shift[2] = {
+const EK_FLASH int8_t model_op2_depthwise_relu_shift[2] = {
     -6, -5,
 };
 
 /* Operator 3: CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
 
 /* weights: OHWI 2x1x1x2 */
-const int8_t model_op3_pointwise_biasadd_weights[4] = {
+const EK_FLASH int8_t model_op3_pointwise_biasadd_weights[4] = {
     -100, -63, -26, 11,
 };
 
 /* bias: 2 output channels */
-const int32_t model_op3_pointwise_biasadd_bias[2] = {
+const EK_FLASH int32_t model_op3_pointwise_biasadd_bias[2] = {
     -200, 100,
 };
 
 /* multiplier: 2 output channels */
-const int32_t model_op3_pointwise_biasadd_multiplier[2] = {
+const EK_FLASH int32_t model_op3_pointwise_biasadd_multiplier[2] = {
     2061584302, 1168231105,
 };
 
 /* shift: 2 output channels */
-const int8_t model_op3_pointwise_biasadd_shift[2] = {
+const EK_FLASH int8_t model_op3_pointwise_biasadd_shift[2] = {
     -5, -5,
 };
 
 /* Operator 9: FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
 
 /* weights: OI 3x2 */
-const int8_t model_op9_logits_biasadd_weights[6] = {
+const EK_FLASH int8_t model_op9_logits_biasadd_weights[6] = {
     -100, -63, -26, 11, 48, 85,
 };
 
 /* bias: 3 output channels */
-const int32_t model_op9_logits_biasadd_bias[3] = {
+const EK_FLASH int32_t model_op9_logits_biasadd_bias[3] = {
     -200, 100, 400,
 };
 
 /* multiplier: 1 for all output channels */
-const int32_t model_op9_logits_biasadd_multiplier[1] = {
+const EK_FLASH int32_t model_op9_logits_biasadd_multiplier[1] = {
     1374389535,
 };
 
 /* shift: 1 for all output channels */
-const int8_t model_op9_logits_biasadd_shift[1] = {
+const EK_FLASH int8_t model_op9_logits_biasadd_shift[1] = {
     -6,
 };

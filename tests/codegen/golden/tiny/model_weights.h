@@ -7,21 +7,23 @@
 
 #include <stdint.h>
 
-extern const int8_t model_op1_stem_relu_weights[18];
-extern const int32_t model_op1_stem_relu_bias[2];
-extern const int32_t model_op1_stem_relu_multiplier[2];
-extern const int8_t model_op1_stem_relu_shift[2];
-extern const int8_t model_op2_depthwise_relu_weights[18];
-extern const int32_t model_op2_depthwise_relu_bias[2];
-extern const int32_t model_op2_depthwise_relu_multiplier[2];
-extern const int8_t model_op2_depthwise_relu_shift[2];
-extern const int8_t model_op3_pointwise_biasadd_weights[4];
-extern const int32_t model_op3_pointwise_biasadd_bias[2];
-extern const int32_t model_op3_pointwise_biasadd_multiplier[2];
-extern const int8_t model_op3_pointwise_biasadd_shift[2];
-extern const int8_t model_op9_logits_biasadd_weights[6];
-extern const int32_t model_op9_logits_biasadd_bias[3];
-extern const int32_t model_op9_logits_biasadd_multiplier[1];
-extern const int8_t model_op9_logits_biasadd_shift[1];
+#include "edgekit/ek_flash.h"
+
+extern const EK_FLASH int8_t model_op1_stem_relu_weights[18];
+extern const EK_FLASH int32_t model_op1_stem_relu_bias[2];
+extern const EK_FLASH int32_t model_op1_stem_relu_multiplier[2];
+extern const EK_FLASH int8_t model_op1_stem_relu_shift[2];
+extern const EK_FLASH int8_t model_op2_depthwise_relu_weights[18];
+extern const EK_FLASH int32_t model_op2_depthwise_relu_bias[2];
+extern const EK_FLASH int32_t model_op2_depthwise_relu_multiplier[2];
+extern const EK_FLASH int8_t model_op2_depthwise_relu_shift[2];
+extern const EK_FLASH int8_t model_op3_pointwise_biasadd_weights[4];
+extern const EK_FLASH int32_t model_op3_pointwise_biasadd_bias[2];
+extern const EK_FLASH int32_t model_op3_pointwise_biasadd_multiplier[2];
+extern const EK_FLASH int8_t model_op3_pointwise_biasadd_shift[2];
+extern const EK_FLASH int8_t model_op9_logits_biasadd_weights[6];
+extern const EK_FLASH int32_t model_op9_logits_biasadd_bias[3];
+extern const EK_FLASH int32_t model_op9_logits_biasadd_multiplier[1];
+extern const EK_FLASH int8_t model_op9_logits_biasadd_shift[1];
 
 #endif /* EDGEKIT_MODEL_WEIGHTS_H */
