@@ -384,7 +384,7 @@ static int profile_op(void *context, const ek_op_rows *rows) {
     if (rows->op_index >= p->first_op && rows->op_index - p->first_op < p->op_count) {
         uint8_t *record = p->records + (rows->op_index - p->first_op) * PROFILE_RECORD_BYTES;
         const uint32_t size_bytes = rows->data != NULL ? rows->size_bytes : 0;
-        ek_put_u32(record, ek_crc32(ek_get_u32(record), (const uint8_t *)rows->data, size_bytes));
+        ek_put_u32(record, ek_crc32(ek_get_u32(record), (const uint8_t *)rows->data, (size_t)size_bytes));
         ek_put_u32(record + 4, ek_get_u32(record + 4) + size_bytes);
         ek_put_u64(record + 8, ek_get_u64(record + 8) + ticks);
     }

@@ -132,7 +132,7 @@ const int8_t *ek_model_output(unsigned index) {
 }
 
 size_t ek_model_arena_used_bytes(void) {
-    return ek_model_get_info()->arena_bytes;
+    return (size_t)ek_model_get_info()->arena_bytes;
 }
 
 void ek_model_set_observer(ek_op_observer new_observer, void *context) {
