@@ -18,6 +18,7 @@ from edgekit.boards import Board
 from edgekit.errors import DeviceError, DoesNotFitError, UsageError
 from edgekit.flashing.tool import RETRY
 from edgekit.text import printable_name
+from edgekit.toolchains.uf2 import ABSOLUTE_FAMILY
 
 INFO_FILE = "INFO_UF2.TXT"
 _LARGEST_INFO_BYTES = 4096
@@ -31,7 +32,7 @@ _FAMILY_ID_PRESENT = 0x2000
 # utils/uf2families.json; RP2350 data sheet, 5.5.3): all others it ignores without a word.
 _FAMILIES = {
     "RPI-RP2": {0xE48BFF56: "RP2040"},
-    "RP2350": {0xE48BFF57: "absolute", 0xE48BFF59: "RP2350, Arm", 0xE48BFF5A: "RP2350, RISC-V"},
+    "RP2350": {ABSOLUTE_FAMILY: "absolute", 0xE48BFF59: "RP2350, Arm", 0xE48BFF5A: "RP2350, RISC-V"},
 }
 _RESTART_TIMEOUT_S = 15.0
 _POLL_S = 0.1
@@ -160,16 +161,23 @@ def _read_image(source: Path, board: Board) -> bytes:
         ) from error
     blocks = [content[start : start + _BLOCK_BYTES] for start in range(0, len(content), _BLOCK_BYTES)]
     headers = [_BLOCK_HEADER.unpack_from(block) for block in blocks if len(block) == _BLOCK_BYTES]
-    whole = bool(headers) and len(headers) == len(blocks) == headers[0][6]
+    counted = headers[1:] if _begins_with_erratum_block(headers) else headers
+    whole = bool(counted) and len(headers) == len(blocks) and len(counted) == counted[0][6]
     valid = all(header[:2] == _MAGIC_START for header in headers)
     if not whole or not valid or not all(block.endswith(_MAGIC_END) for block in blocks):
         raise UsageError(f"{source} is damaged: it is no whole UF2 file. Build it again with --force.")
-    _check_family(source, headers, board)
-    payload_bytes = sum(header[4] for header in headers)
+    _check_family(source, counted, board)
+    payload_bytes = sum(header[4] for header in counted)
     available = board.mcu.flash_bytes
     if available is not None and payload_bytes > available:
         raise DoesNotFitError(board.name, "flash", payload_bytes, available, "Nothing was written.")
     return content
+
+
+def _begins_with_erratum_block(headers: Sequence[tuple[int, ...]]) -> bool:
+    """Whether the first block is that of RP2350-E10, which the others do not count as one of theirs."""
+    families = [header[7] for header in headers]
+    return families[:1] == [ABSOLUTE_FAMILY] and any(family != ABSOLUTE_FAMILY for family in families)
 
 
 def _check_family(source: Path, headers: Sequence[tuple[int, ...]], board: Board) -> None:
@@ -214,7 +222,8 @@ def _vanishes(file: Path) -> bool:
     """Whether ``file`` disappears in time."""
     deadline_s = time.monotonic() + _RESTART_TIMEOUT_S
     while time.monotonic() < deadline_s:
-        if not file.exists():
+        # Path.exists raises the input/output error of a drive that is gone but still mounted.
+        if not os.path.exists(file):  # noqa: PTH110
             return True
         time.sleep(_POLL_S)
     return False

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import struct
 import threading
 import time
 
@@ -18,7 +19,7 @@ from edgekit.boards import load_board
 from edgekit.errors import DeviceError, DoesNotFitError, UsageError
 from edgekit.flashing import uf2
 from edgekit.flashing.uf2 import find_drive, flash_with_uf2, mount_points
-from edgekit.toolchains.uf2 import FAMILIES, uf2_image
+from edgekit.toolchains.uf2 import ABSOLUTE_FAMILY, FAMILIES, uf2_image
 
 BOARD = load_board("pico")
 INFO = "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: {board}\r\n"
@@ -173,6 +174,43 @@ def test_a_file_for_another_chip_is_refused(tmp_path, image):
     image.with_suffix(".uf2").write_bytes(uf2_image(bytes(4096), 0x1000_0000, 0xE48BFF59))
     with pytest.raises(UsageError, match=r"family 0xe48bff59, which pico ignores; it takes 0xe48bff56"):
         flash_with_uf2(BOARD, image, drive(tmp_path / "RPI-RP2"), print)
+
+
+def test_a_file_for_an_rp2350_is_taken_with_the_block_that_its_erratum_asks_for(tmp_path, image, restarting):
+    """Header and bytes are picotool's (elf2uf2.cpp, gen_abs_block); RP2350-E10 in the data sheet."""
+    content = uf2_image(bytes(5000), 0x1000_0000, FAMILIES["RP2350"])
+    assert struct.unpack("<8I", content[:32]) == (
+        *(0x0A324655, 0x9E5D5157),
+        *(0xA000, 0x10FFFF00, 256, 0, 2, ABSOLUTE_FAMILY),
+    )
+    assert content[32:292] == b"\xef" * 256 + struct.pack("<I", 0x9957E304)
+    numbers = [struct.unpack_from("<2I", content, start + 20) for start in range(512, len(content), 512)]
+    assert numbers == [(number, 32) for number in range(32)]
+    image.with_suffix(".uf2").write_bytes(content)
+    mine = drive(tmp_path / "RP2350", "RP2350")
+    restarting(mine, len(content))
+    flash_with_uf2(load_board("pico2"), image, mine, print)
+    assert restarting.taken[mine] == content
+    image.with_suffix(".uf2").write_bytes(content[:-512])
+    with pytest.raises(UsageError, match="is damaged"):
+        flash_with_uf2(load_board("pico2"), image, drive(tmp_path / "again", "RP2350"), print)
+
+
+def test_a_drive_that_is_gone_but_still_mounted_has_restarted(tmp_path, image, monkeypatch):
+    """Linux keeps the mount of a stick that was pulled out: asking for a file there is an error."""
+    mine = drive(tmp_path / "RPI-RP2")
+    real = os.stat
+
+    def stat(path, *arguments, **options):
+        if str(path).startswith(str(mine)) and (mine / "firmware.uf2") in written:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, *arguments, **options)
+
+    written = []
+    copy = uf2._copy
+    monkeypatch.setattr(uf2, "_copy", lambda content, target: (copy(content, target), written.append(target)))
+    monkeypatch.setattr(os, "stat", stat)
+    flash_with_uf2(BOARD, image, None, print, [mine])
 
 
 def test_a_file_larger_than_the_flash_is_refused(tmp_path, image):
