@@ -29,6 +29,7 @@ _UART = re.compile(r"[A-Z][A-Z0-9_]*")
 # A board of Arduino (package:architecture:board:option=value) or of Zephyr (board/qualifiers).
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:[:/][A-Za-z0-9][A-Za-z0-9._=,-]*)*")
 _QEMU_USER = re.compile(r"qemu-[a-z0-9_]+")
+_SIMAVR = re.compile(r"at[a-z0-9]+")
 # Above lies the processor's own system space (Armv7-M Architecture Reference Manual, DDI 0403E, B3.1).
 _SYSTEM_SPACE = 0xE000_0000
 # The vector table lies at the start of flash; VTOR has no bits below 2^7 (DDI 0403E, B3.2.5). The stack
@@ -164,6 +165,11 @@ def _check_emulator(board: Board, emulator: Emulator, refuse: _Refuse) -> None:
             refuse(f"has emulator.machine {machine!r}: a machine's name is made of {_NAME_MEANING}.")
         if board.mcu.clock_hz == 0:
             refuse("is emulated by qemu-system, which needs mcu.clock_hz: the machine's clock.")
+    if emulator.kind == "simavr":
+        if not _SIMAVR.fullmatch(machine):
+            refuse(f"has emulator.machine {machine!r}: under simavr that is a chip, such as atmega2560.")
+        if board.mcu.clock_hz == 0:
+            refuse("is emulated by simavr, which needs mcu.clock_hz: the chip's clock.")
     if emulator.kind == "unicorn":
         _check_unicorn(board, refuse)
 

@@ -123,6 +123,8 @@ CORES: dict[str, Core] = {
             "riscv",
             frozenset({"rv32"}),
         ),
+        # AVRs with more than 128 KB of flash: compiled by Arduino only.
+        Core("avr6", None, None, None),
         # ESP32, and ESP32-S3: compiled by their SDKs only.
         Core("xtensa-lx6", None, None, None),
         Core("xtensa-lx7", None, None, None),

@@ -43,6 +43,10 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
         from edgekit.device.emulators.rp2040js import Rp2040jsTransport
 
         return Rp2040jsTransport(board, image, count_instructions=count_instructions)
+    if emulator.kind == "simavr":
+        from edgekit.device.emulators.simavr import SimavrTransport
+
+        return SimavrTransport(board, image)
     from edgekit.device.emulators.process import ProcessTransport
 
     command = [str(image.resolve())]

@@ -4,6 +4,9 @@
 // Nothing else may print there.
 //
 // The counter is the processor's cycle counter where there is one, else micros(), extended to 64 bits.
+//
+// On AVR the processor sleeps until the next byte or the next millisecond, and the stack's use is measured: it
+// grows towards the data, and nothing but this would tell that they met.
 #include "edgekit/ek_port.h"
 
 #include <Arduino.h>
@@ -17,8 +20,14 @@
 #define EK_PORT_COUNTS_CYCLES 0
 #endif
 
-#ifndef EK_PORT_BAUD
-#define EK_PORT_BAUD 115200
+#if defined(__AVR__)
+#include <avr/interrupt.h>
+#include <avr/sleep.h>
+#include <avr/wdt.h>
+#endif
+
+#ifndef EK_BOARD_BAUD
+#define EK_BOARD_BAUD 115200
 #endif
 
 namespace {
@@ -42,27 +51,61 @@ void restart() {
     NVIC_SystemReset();
 #elif defined(__AVR__)
     // A jump to address 0 would leave the peripherals as they are: the watchdog resets the chip.
-    MCUSR = 0;
-    WDTCSR = _BV(WDCE) | _BV(WDE);
-    WDTCSR = _BV(WDE);
+    cli();
+    wdt_enable(WDTO_15MS);
     for (;;) {
     }
 #endif
 }
 
+void wait_for_byte() {
+#if defined(__AVR__)
+    set_sleep_mode(SLEEP_MODE_IDLE);
+    cli();
+    if (Serial.available() == 0) {
+        sleep_enable();
+        sei(); // takes effect after the next instruction: no byte can come unnoticed before the sleep
+        sleep_cpu();
+        sleep_disable();
+    }
+    sei();
+#endif
+    yield();
+}
+
 } // namespace
+
+#if defined(__AVR__)
+// The linker's names for the end of the data and of RAM.
+extern "C" uint8_t _end;
+extern "C" uint8_t __stack;
+
+static const uint8_t unused_stack = 0xa5;
+
+// Runs before the data is set up, in the midst of the start-up code: hence no call and no return.
+extern "C" void ek_arduino_start(void) __attribute__((naked, used, section(".init3")));
+
+void ek_arduino_start(void) {
+    // A watchdog that has reset the chip still runs, with its shortest period.
+    MCUSR = 0;
+    wdt_disable();
+    for (uint8_t *byte = &_end; byte <= &__stack; byte++) {
+        *byte = unused_stack;
+    }
+}
+#endif
 
 void ek_port_init(void) {
 #if EK_PORT_COUNTS_CYCLES
     (void)ek_dwt_start();
 #endif
-    Serial.begin(EK_PORT_BAUD);
+    Serial.begin(EK_BOARD_BAUD);
 }
 
 int ek_port_read_byte(void) {
     int byte = Serial.read();
     while (byte < 0) {
-        yield();
+        wait_for_byte();
         byte = Serial.read();
     }
     return byte;
@@ -93,7 +136,15 @@ uint32_t ek_port_clock_hz(void) {
 }
 
 uint32_t ek_port_stack_used_bytes(void) {
+#if defined(__AVR__)
+    const uint8_t *lowest = &_end;
+    while (lowest <= &__stack && *lowest == unused_stack) {
+        lowest++;
+    }
+    return static_cast<uint32_t>(&__stack - lowest + 1);
+#else
     return 0; // the core's start-up code has used the stack before us
+#endif
 }
 
 const char *ek_port_board_name(void) {
