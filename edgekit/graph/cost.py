@@ -20,3 +20,9 @@ def op_macs(graph: Graph, op: Op) -> int:
 def graph_macs(graph: Graph) -> int:
     """The sum of :func:`op_macs` over all operators."""
     return sum(op_macs(graph, op) for op in graph.ops)
+
+
+def weight_bytes(graph: Graph) -> int:
+    """Bytes of all filters and biases."""
+    weighted = (op for op in graph.ops if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected))
+    return sum(op.filter.nbytes + op.bias.nbytes for op in weighted)

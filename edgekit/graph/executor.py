@@ -96,6 +96,11 @@ def _execute(graph: Graph, inputs: Sequence[Int8Array], keep: Sequence[int]) -> 
     return {index: values[index] for index in keep}
 
 
+def run_op(op: Op, inputs: Sequence[Int8Array], graph: Graph) -> Int8Array:
+    """The output of ``op`` alone, where its inputs have the values ``inputs``: all of their own shapes."""
+    return _run(op, inputs, graph)
+
+
 @singledispatch
 def _run(op: Op, inputs: Sequence[Int8Array], graph: Graph) -> Int8Array:
     """The output of ``op``: (N, *shape[1:]) like its inputs."""
@@ -129,7 +134,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, inputs: Sequence[Int8Array], graph: 
     weights = op.filter[0].astype(dtype)
     for y in range(height):
         for x in range(width):
-            total += np.multiply(_shifted(source, op.window, y, x, rows, columns), weights[y, x], out=product)
+            total += np.multiply(shifted(source, op.window, y, x, rows, columns), weights[y, x], out=product)
     return _requantize(total, op)
 
 
@@ -233,7 +238,7 @@ def _windows(padded: NDArray[Any], window: Window) -> NDArray[Any]:
     return np.moveaxis(taps, 3, 5)
 
 
-def _shifted(source: NDArray[Any], window: Window, y: int, x: int, rows: int, columns: int) -> NDArray[Any]:
+def shifted(source: NDArray[Any], window: Window, y: int, x: int, rows: int, columns: int) -> NDArray[Any]:
     """The elements that tap (y, x) meets: (N, rows, columns, C)."""
     return source[
         :,
