@@ -152,7 +152,7 @@ class NotCompiledError(ToolchainError):
 
 
 class DoesNotFitError(EdgekitError):
-    """The model needs more ``memory`` ("RAM" or "flash") than the board has. All sizes in bytes."""
+    """The model needs more ``memory`` ("RAM", "flash", …) than the board has. All sizes in bytes."""
 
     exit_code = 6
 

@@ -15,6 +15,10 @@ from edgekit.errors import DoesNotFitError
 HARNESS_CODE_BYTES = 4_000
 # The link's buffers and state.
 HARNESS_RAM_BYTES = 1_100
+# The same on an 8-bit AVR: bodies of 64 bytes, Arduino's Serial, and the model's description.
+AVR_HARNESS_RAM_BYTES = 560
+# The stack that the smallest network takes there.
+AVR_STACK_BYTES = 300
 
 _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memory} (`edgekit boards`)."
 
@@ -22,17 +26,18 @@ _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memo
 @dataclass(frozen=True)
 class BoardMemory:
     """What a board has. ``flash_bytes`` is None where programs lie in a file system; ``stack_bytes`` are
-    set aside from RAM.
+    set aside from RAM, ``harness_ram_bytes`` are the least that link and port take there.
     """
 
     ram_bytes: int
     flash_bytes: int | None
     stack_bytes: int
+    harness_ram_bytes: int = HARNESS_RAM_BYTES
 
 
 def check_fit(arena_bytes: int, constant_bytes: int, board_name: str, memory: BoardMemory) -> None:
     """Raises DoesNotFitError, naming the missing bytes, where a model cannot fit a board of that memory."""
-    needed_bytes = arena_bytes + memory.stack_bytes + HARNESS_RAM_BYTES
+    needed_bytes = arena_bytes + memory.stack_bytes + memory.harness_ram_bytes
     if needed_bytes > memory.ram_bytes:
         raise DoesNotFitError(board_name, "RAM", needed_bytes, memory.ram_bytes, _HINT.format(memory="RAM"))
     needed_bytes = constant_bytes + HARNESS_CODE_BYTES

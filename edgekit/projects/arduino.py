@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
-from edgekit.errors import UnknownNameError
+from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES, AVR_STACK_BYTES
+from edgekit.errors import DoesNotFitError, UnknownNameError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import sdk_sources
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from edgekit.graph.ir import Graph
 
 PLATFORMS: Mapping[str, str] = {
-    "arduino:avr": "1.8.6",
+    "arduino:avr": "1.8.7",
     "arduino:mbed_giga": "4.4.1",
     "arduino:mbed_nano": "4.4.1",
     "arduino:mbed_portenta": "4.4.1",
@@ -37,6 +38,9 @@ TFLM_LIBRARY_HEADER = "Chirale_TensorFlowLite.h"
 
 # The main thread of the mbed cores (ArduinoCore-mbed, variants/*/conf/mbed_app.json).
 _MBED_STACK_BYTES = 32_768
+# EK_FLASH's pointers have 16 bits (ek_flash.h). Of what they reach, interrupt vectors, the link's own
+# constants and the core's tables take their part.
+_AVR_CONSTANT_BYTES = 0x1_0000 - 0x400
 SOURCE_FOLDER = "src/"
 _CONFIGURATION = "board/ek_config.h"
 _LONGEST_NAME = 63
@@ -57,7 +61,7 @@ def assemble(
     UnknownNameError for a board of a platform that no version is known of, DoesNotFitError where the model
     cannot fit beside the core.
     """
-    sdk_sources.check_sdk_fit(board, files, 0 if is_avr(board) else _MBED_STACK_BYTES)
+    _check_fit(board, files)
     fqbn = board.engines[engine].target
     platform = ":".join(fqbn.split(":")[:2])
     if platform not in PLATFORMS:
@@ -93,6 +97,23 @@ def assemble(
             include_folders=(),
         ),
     )
+
+
+def _check_fit(board: Board, files: EngineFiles) -> None:
+    if not is_avr(board):
+        sdk_sources.check_sdk_fit(board, files, _MBED_STACK_BYTES)
+        return
+    sdk_sources.check_sdk_fit(board, files, AVR_STACK_BYTES, AVR_HARNESS_RAM_BYTES)
+    # The compiler would say nothing, and the firmware read other bytes.
+    if files.constant_bytes > _AVR_CONSTANT_BYTES:
+        raise DoesNotFitError(
+            board.name,
+            "flash for constants",
+            files.constant_bytes,
+            _AVR_CONSTANT_BYTES,
+            "An AVR's constants lie in the first 64 KB of its flash, however much it has. Choose a smaller "
+            "alpha or depth, or another board.",
+        )
 
 
 def sketch_name(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit import __version__
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.footprint import BoardMemory, check_fit
+from edgekit.codegen.footprint import HARNESS_RAM_BYTES, BoardMemory, check_fit
 from edgekit.firmware_project import EngineFiles
 from edgekit.projects import board_files, documents
 from edgekit.projects.application import application_files
@@ -64,13 +64,15 @@ def sdk_firmware(
     return SdkFirmware(dict(sorted(contents.items())), sources, folders)
 
 
-def check_sdk_fit(board: Board, files: EngineFiles, ram_bytes: int) -> None:
+def check_sdk_fit(
+    board: Board, files: EngineFiles, ram_bytes: int, harness_ram_bytes: int = HARNESS_RAM_BYTES
+) -> None:
     """Raises DoesNotFitError where the SDK leaves too little of the board's RAM for the arena.
 
     ``ram_bytes`` is what any program of the SDK takes there, stacks included. The rest, such as a USB
-    stack, only the linker knows.
+    stack, only the linker knows. ``harness_ram_bytes`` is the least that link and port take.
     """
-    memory = BoardMemory(board.mcu.ram_bytes, board.mcu.flash_bytes, ram_bytes)
+    memory = BoardMemory(board.mcu.ram_bytes, board.mcu.flash_bytes, ram_bytes, harness_ram_bytes)
     check_fit(files.arena_bytes, files.constant_bytes, board.name, memory)
 
 
