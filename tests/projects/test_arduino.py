@@ -164,15 +164,17 @@ def test_a_model_that_leaves_no_room_for_the_sdk_is_refused():
 def test_every_include_of_a_file_here_is_relative_to_the_file_it_stands_in(case):
     project = make(*case)
     library = 0
+    # An 8-bit processor has no cycle counter, and the port does not get as far as to that include.
+    elsewhere = ("tensorflow/", "model_", *(("ek_dwt.h",) if arduino.is_avr(case[0]) else ()))
     for name in project.files:
         if name.endswith((".c", ".cpp", ".h", ".ino")):
             for header in INCLUDE.findall(text(project, name)):
                 path = (Path("/") / Path(name).parent / header).resolve().relative_to("/").as_posix()
                 own = path in project.files
                 library += not own
-                assert own or header.startswith(("tensorflow/", "model_")), (name, header)
+                assert own or header.startswith(elsewhere), (name, header)
     # The stand-in for the tflm engine's files has neither model_data.h nor model_ops.h.
-    assert (library > 0) == (case[1] == "tflm")
+    assert (library > 0) == (case[1] == "tflm" or arduino.is_avr(case[0]))
 
 
 def test_sources_that_arduino_does_not_know_are_renamed():
