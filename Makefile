@@ -26,7 +26,7 @@ demo: $(READY)
 	$(BIN)/edgekit demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

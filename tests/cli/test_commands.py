@@ -36,6 +36,7 @@ def test_help_lists_the_stages_in_order(edgekit):
         "build",
         "flash",
         "verify",
+        "bench",
         "monitor",
         "run",
         "demo",
