@@ -69,8 +69,9 @@ class QuantizationSettings(Record, frozen=True):
 
 class BuildSettings(Record, frozen=True):
     """``engine`` and ``toolchain`` default to the board's own choice; ``kernels`` are the litert engine's,
-    "reference" unless chosen. The tflm engine's ``arena`` is bytes, or "auto" for what the last verified
-    device reported; its ``tflm_root`` is the folder of a TFLite Micro, for boards without an SDK.
+    "reference" unless chosen. The aot engine's ``passes`` take out of the model what adds nothing to its
+    outputs. The tflm engine's ``arena`` is bytes, or "auto" for what the last verified device reported; its
+    ``tflm_root`` is the folder of a TFLite Micro, for boards without an SDK.
     """
 
     board: str = "virt-cortex-m4"
@@ -78,6 +79,7 @@ class BuildSettings(Record, frozen=True):
     kernels: KernelsName | None = None
     toolchain: ToolchainName | None = None
     optimize: Optimize = DEFAULT_OPTIMIZE
+    passes: bool = True
     arena: _ArenaBytes | Literal["auto"] | None = None
     tflm_root: str | None = None
 

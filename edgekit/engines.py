@@ -22,12 +22,18 @@ from edgekit.codegen.tflm_arena import (
 from edgekit.errors import UsageError
 from edgekit.firmware_project import EngineFiles
 from edgekit.graph.ir import Graph
+from edgekit.graph.passes import DeployedGraph, deploy
 from edgekit.graph.tflite import stored_tensor_count
 from edgekit.toolchains.cores import CORES, CoreFeature
 from edgekit.toolchains.flags import DEFAULT_OPTIMIZE, Optimize
 
 DEFAULT_KERNELS: KernelsName = "reference"
 """Of the litert engine: those that can be proved."""
+
+
+def deployed_graph(engine: str, graph: Graph, *, passes: bool = True) -> DeployedGraph:
+    """What ``engine`` runs of the model of ``graph``: those that interpret a .tflite run it as it is."""
+    return deploy(graph) if engine == "aot" and passes else DeployedGraph(graph)
 
 
 def engine_files(
@@ -41,7 +47,7 @@ def engine_files(
     arena_bytes: int | None = None,
     optimize: Optimize = DEFAULT_OPTIMIZE,
 ) -> EngineFiles:
-    """The files of ``engine`` for ``graph``, which was read from the .tflite ``model``, on ``board``.
+    """The files of ``engine`` for ``graph``, read from the .tflite ``model`` and deployed, on ``board``.
 
     ``kernels`` are those of the litert engine (None: :data:`DEFAULT_KERNELS`); the other engines have no
     choice. ``class_names`` may be empty. ``arena_bytes`` is the arena of the tflm engine (None: an

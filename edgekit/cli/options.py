@@ -114,6 +114,11 @@ def build_options(command: Command) -> Command:
             "image.",
         ),
         click.option(
+            "--passes/--no-passes",
+            default=None,
+            help="Take what adds nothing to the outputs out of the model first (engine aot; default: yes).",
+        ),
+        click.option(
             "--arena",
             type=ArenaType(),
             help="Arena of the engine tflm in bytes, or auto: what the last verified device used.",
@@ -192,6 +197,7 @@ SETTING_OF_OPTION = {
     "kernels": "build.kernels",
     "toolchain": "build.toolchain",
     "optimize": "build.optimize",
+    "passes": "build.passes",
     "arena": "build.arena",
     "tflm_root": "build.tflm_root",
     "port": "device.port",

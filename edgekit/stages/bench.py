@@ -61,13 +61,16 @@ def bench(job: Job) -> Cost:
 
 def _verify(job: Job, board: Board, firmware: Firmware) -> tuple[list[Int8Array], Verdict]:
     """One of the inputs, and the verdict on all of them."""
+    from edgekit.engines import deployed_graph
     from edgekit.golden import open_golden
     from edgekit.verification.vectors import noise_vectors
     from edgekit.verification.verify import Expectation, compute_reference, verify
 
     graph = firmware.model.graph
     vectors = noise_vectors(graph, NOISE_INPUTS, job.settings.seed)
-    reference = compute_reference(graph, open_golden(firmware.model.data, graph), [], vectors)
+    deployed = deployed_graph(firmware.engine, graph).graph
+    golden = open_golden(firmware.model.data, graph)
+    reference = compute_reference(graph, golden, [], vectors, deployed)
     with open_device(job, board, _unless_at_port(job, firmware)) as device:
         expected = Expectation(board.name, "measured")
         verdict = verify(device, graph, reference, expected, layer_check_inputs=LAYER_INPUTS)

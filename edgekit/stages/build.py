@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgekit.codegen.footprint import BoardMemory
     from edgekit.config import BuildSettings
     from edgekit.firmware_project import EngineFiles, Project
+    from edgekit.graph.passes import Saving
     from edgekit.toolchains.build import BuildResult
     from edgekit.toolchains.tflm import TflmLibrary
 
@@ -50,7 +51,7 @@ def build(job: Job) -> Firmware:
     NotCompiledError where the project was generated but what compiles it is not installed.
     """
     from edgekit.codegen.footprint import check_fit
-    from edgekit.engines import engine_files
+    from edgekit.engines import deployed_graph, engine_files
 
     board = job.board()
     engine = job.engine_name(board)
@@ -58,9 +59,10 @@ def build(job: Job) -> Firmware:
         _check_before_training(job, board)
     model = obtain_model(job)
     kernels = job.settings.build.kernels
+    deployed = deployed_graph(engine, model.graph, passes=job.settings.build.passes)
     files = engine_files(
         engine,
-        model.graph,
+        deployed.graph,
         model.data,
         board,
         kernels=kernels,
@@ -81,6 +83,7 @@ def build(job: Job) -> Firmware:
         "kernels": kernels,
         "toolchain": _toolchain(board, engine, options.toolchain),
         "optimize": options.optimize,
+        "passes": options.passes,
         "arena": files.arena_bytes,
         "tflm": tflm.sha256 if tflm is not None else None,
         "firmware": sha256_of_folder(firmware_folder()),
@@ -88,7 +91,13 @@ def build(job: Job) -> Firmware:
         "versions": versions(),
     }
     _forget_uncompiled(folder)
-    run_stage(job, "build", folder, inputs, lambda: _build(job, board, engine, model, files, folder, tflm))
+    run_stage(
+        job,
+        "build",
+        folder,
+        inputs,
+        lambda: _build(job, board, engine, model, files, deployed.savings, folder, tflm),
+    )
     report = read_json(folder / BUILD_REPORT)
     if not report.get("compiled", True):
         raise NotCompiledError(report["reason"])
@@ -132,6 +141,7 @@ def _build(
     engine: EngineName,
     model: Int8Model,
     files: EngineFiles,
+    savings: Sequence[Saving],
     folder: Path,
     tflm: TflmLibrary | None,
 ) -> Iterable[Path]:
@@ -142,6 +152,8 @@ def _build(
     options = job.settings.build
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
+    for saving in savings:
+        job.reporter.say(f"{saving}, the same outputs")
     project = assemble(board, model.graph, model.data, files, engine, model.class_names)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)
@@ -154,6 +166,7 @@ def _build(
         "optimize": "sdk" if board_sdks(board, engine, options.toolchain) else options.optimize,
         "arena_bytes": files.arena_bytes,
         "model_bytes": files.model_bytes,
+        "passes": [saving.to_json() for saving in savings],
     }
     try:
         result = _compile(project, project_folder, board, engine, options, tflm)

@@ -33,6 +33,7 @@ def verify(job: Job) -> Verdict:
 
     Raises DeviceError where the board is neither emulated nor at a port.
     """
+    from edgekit.engines import deployed_graph
     from edgekit.golden import open_comparators, open_golden
     from edgekit.verification.verify import check_identity, compute_reference
     from edgekit.verification.verify import verify as judge
@@ -52,8 +53,9 @@ def verify(job: Job) -> Verdict:
         f"verifying {board.name} against {golden.name} {golden.version} on {len(vectors)} inputs"
     )
     with open_device(job, board, firmware) as device:
-        check_identity(device, model.graph, expected)
-        reference = compute_reference(model.graph, golden, open_comparators(model.data), vectors)
+        info = check_identity(device, model.graph, expected)
+        deployed = deployed_graph(info.engine_name, model.graph).graph
+        reference = compute_reference(model.graph, golden, open_comparators(model.data), vectors, deployed)
         with job.reporter.progress("on the device") as advance:
             verdict = judge(
                 device,

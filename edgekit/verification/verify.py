@@ -47,12 +47,17 @@ _ARENA_STATUS = -1
 
 @dataclass(frozen=True)
 class Reference:
-    """What the golden says about the vectors, computed before any device is asked."""
+    """What the golden says about the vectors, computed before any device is asked.
+
+    ``graphs`` are those that a device may run: each has the model's outputs, but not every layer of the
+    model, or not every channel.
+    """
 
     vectors: Vectors
     outputs: tuple[Int8Array, ...]
     golden: InterpreterIdentity
     comparators: tuple[Comparator, ...]
+    graphs: tuple[Graph, ...]
 
 
 def compute_reference(
@@ -60,10 +65,12 @@ def compute_reference(
     golden: Interpreter,
     comparators: Sequence[Interpreter | RefusedInterpreter],
     vectors: Vectors,
+    deployed: Graph | None = None,
 ) -> Reference:
     """Outputs of the golden on all vectors, agreed to by the NumPy executor, with the comparators beside.
 
-    Raises ModelError when golden and NumPy executor disagree: then no device can be judged.
+    ``deployed`` is ``graph`` after passes that change no byte, which the device may run in its place.
+    Raises ModelError when golden and NumPy executor disagree, or both graphs: then no device can be judged.
     """
     outputs = tuple(golden.run(vectors.inputs))
     executed = execute(graph, vectors.inputs)
@@ -74,9 +81,18 @@ def compute_reference(
             f"{len(vectors)} inputs of {graph.name}, so no device can be judged by them. This is a defect of "
             "edgekit or of that interpreter's version: please report it with the model."
         )
+    if deployed is not None and deployed is not graph:
+        changed = _differing_inputs(outputs, execute(deployed, vectors.inputs))
+        if changed:
+            raise ModelError(
+                f"edgekit's passes changed the outputs of {graph.name} on {len(changed)} of {len(vectors)} "
+                "inputs. This is a defect of edgekit: please report it with the model, and build with "
+                "--no-passes."
+            )
     compared = tuple(_compare(comparator, vectors, outputs) for comparator in comparators)
     identity = InterpreterIdentity(golden.name, golden.version, golden.independent, golden.note)
-    return Reference(vectors, outputs, identity, compared)
+    graphs = (graph,) if deployed is None or deployed is graph else (deployed, graph)
+    return Reference(vectors, outputs, identity, compared, graphs)
 
 
 @dataclass(frozen=True)
@@ -114,7 +130,7 @@ def verify(
     info = check_identity(device, graph, expected)
     actual, ticks = _run_all(device, reference.vectors, progress)
     differing = _differing_inputs(reference.outputs, actual)
-    layer_check = _check_layers(device, graph, reference.vectors, layer_check_inputs)
+    layer_check = _check_layers(device, reference.graphs, reference.vectors, layer_check_inputs)
     exact = not differing and (layer_check is None or layer_check.first_difference is None)
     first = _first_difference(device, graph, reference, actual, differing) if differing else None
     distinct = min(_distinct(output) for output in actual)
@@ -162,7 +178,7 @@ def _judge(
     if info.kernels != "reference":
         return judge_by_tolerance(found, tolerance)
     rounded = with_single_rounding(graph)
-    layers = _check_layers(device, rounded, reference.vectors, layer_check_inputs)
+    layers = _check_layers(device, (rounded,), reference.vectors, layer_check_inputs)
     explained = not _differing_inputs(execute(rounded, reference.vectors.inputs), actual)
     explained = explained and (layers is None or layers.first_difference is None)
     return judge_rounding(found, explained=explained, layers=layers)
@@ -267,11 +283,15 @@ def _element_difference(name: str, expected: Int8Array, actual: Int8Array) -> El
     return ElementDifference(name, element, int(expected.ravel()[element]), int(actual.ravel()[element]))
 
 
-def _check_layers(device: Device, graph: Graph, vectors: Vectors, count: int) -> LayerCheck | None:
-    """Digests of all materialised layers on up to ``count`` vectors spread evenly over all."""
+def _check_layers(device: Device, graphs: Sequence[Graph], vectors: Vectors, count: int) -> LayerCheck | None:
+    """Digests of all materialised layers on up to ``count`` vectors spread evenly over all.
+
+    They are those of the first of ``graphs`` that can be what the device runs.
+    """
     if count == 0:
         return None
     chosen = sorted({index * len(vectors) // count for index in range(min(count, len(vectors)))})
+    graph = _running(device, graphs, vectors.one(0)) if len(graphs) > 1 else graphs[0]
     operators = len(graph.ops)
     for index in chosen:
         first, compared = _first_differing_layer(device, graph, vectors.one(index))
@@ -279,6 +299,16 @@ def _check_layers(device: Device, graph: Graph, vectors: Vectors, count: int) ->
         if first is not None:
             return LayerCheck(len(chosen), operators, len(graph.ops), first)
     return LayerCheck(len(chosen), operators, len(graph.ops), None)
+
+
+def _running(device: Device, graphs: Sequence[Graph], inputs: Sequence[Int8Array]) -> Graph:
+    """The first of ``graphs`` that has all the layers that the device has, in their sizes; else the first."""
+    sizes = {profile.op_index: profile.size_bytes for profile in device.profile(inputs)}
+    for graph in graphs:
+        own = {op.index: graph.tensors[op.output].size_bytes for op in graph.ops}
+        if all(size in {0, own.get(index, 0)} for index, size in sizes.items()):
+            return graph
+    return graphs[0]
 
 
 def _first_differing_layer(
@@ -321,7 +351,8 @@ def _first_difference(
     device: Device, graph: Graph, reference: Reference, actual: Sequence[Int8Array], differing: Sequence[int]
 ) -> Difference:
     index = differing[0]
-    layer, _ = _first_differing_layer(device, graph, reference.vectors.one(index))
+    inputs = reference.vectors.one(index)
+    layer, _ = _first_differing_layer(device, _running(device, reference.graphs, inputs), inputs)
     position = next(
         position
         for position, (one, other) in enumerate(zip(reference.outputs, actual, strict=True))

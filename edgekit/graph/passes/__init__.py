@@ -37,7 +37,8 @@ class Saving:
             "MACs": self.macs,
             "bytes of weights": self.weight_bytes,
         }
-        return f"{self.name}: " + ", ".join(f"{value:,} {name}" for name, value in figures.items() if value)
+        less = ", ".join(f"{value:,} {name}" for name, value in figures.items() if value)
+        return f"without {self.name}: {less} less"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
