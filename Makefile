@@ -32,7 +32,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'firmware/*.c' 'firmware/*.cc' 'firmware/*.h' 'tests/*.c' 'tests/*.h' | grep -v /golden/)
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'firmware/*.c' 'firmware/*.cc' 'firmware/*.cpp' 'firmware/*.h' 'tests/*.c' 'tests/*.h' | grep -v /golden/)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

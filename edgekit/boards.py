@@ -91,11 +91,13 @@ class Emulator(Record, frozen=True):
     """An emulator of the whole board.
 
     ``machine`` is the emulator's own name of it: the processor for ``unicorn``, the machine for
-    ``qemu-system``, the program (``qemu-aarch64``) for ``qemu-user``, the chip for ``simavr``.
+    ``qemu-system``, the program (``qemu-aarch64``) for ``qemu-user``, the chip for ``simavr``. ``engines``
+    are those whose images it runs; none named: all of the board's.
     """
 
     kind: Literal["process", "unicorn", "qemu-system", "qemu-user", "simavr", "rp2040js"]
     machine: str = ""
+    engines: tuple[EngineName, ...] = ()
 
 
 class Flash(Record, frozen=True):

@@ -9,7 +9,7 @@ from edgekit.boards import Board
 from edgekit.config import DETECT_PORT, override
 from edgekit.device.device import PROGRAM_TIMEOUTS, Device
 from edgekit.device.transport import Transport
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, UsageError
 from edgekit.stages.job import Job
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def locate_device(job: Job, board: Board) -> Job:
 def open_link(job: Job, board: Board, firmware: Firmware | None) -> Transport:
     """The link to the device of a job that :func:`locate_device` gave, or to the emulated ``firmware``.
 
-    Nothing is asked yet. Raises DeviceError where the board is neither at a port or target nor emulated.
+    Nothing is asked yet. Raises DeviceError where the board is neither at a port or target nor emulated, and
+    UsageError where its emulator cannot run the image.
     """
     from edgekit.device.emulators import open_emulator
     from edgekit.device.ports import open_port
@@ -48,6 +49,12 @@ def open_link(job: Job, board: Board, firmware: Firmware | None) -> Transport:
     if at.target is not None:
         return open_ssh_device(board, parse_target(at.target))
     if firmware is not None and board.emulator is not None:
+        engines = board.emulator.engines
+        if engines and firmware.engine not in engines:
+            raise UsageError(
+                f"the emulator of {board.name} runs images of the engine {' or '.join(engines)} only, not of "
+                f"{firmware.engine}. Flash the board and name its serial port with --port."
+            )
         return open_emulator(board, firmware.image)
     raise DeviceError(f"{board.name} is not emulated. Name its serial port with --port.")
 
