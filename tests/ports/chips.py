@@ -315,6 +315,7 @@ class Stm32F4(CortexM4):
         require(MHZ <= input_hz <= 2 * MHZ, f"PLL input {input_hz}")
         require(100 * MHZ <= vco_hz <= 432 * MHZ, f"VCO {vco_hz}")
         require((pll >> 24 & 15) >= 2, "Q")
+        require((pll >> 28 & 7) >= 2, "R (RM0390, 6.3.2; reserved on the F405)")
         divisors = {0: 1, 4: 2, 5: 4, 6: 8, 7: 16}
         self.apb1_hz = self.core_hz / divisors[value >> 10 & 7]
         self.apb2_hz = self.core_hz / divisors[value >> 13 & 7]

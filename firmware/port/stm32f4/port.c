@@ -29,6 +29,7 @@
 #define CR_PLLRDY       (1u << 25)
 #define PLLCFGR_HSE     (1u << 22)
 #define PLLCFGR_Q_SHIFT 24u
+#define PLLCFGR_R_2     (2u << 28)
 #define PLLCFGR_N_SHIFT 6u
 #define CFGR_SW_PLL     2u
 #define CFGR_SWS_MASK   (3u << 2)
@@ -68,7 +69,10 @@
 #define SOURCE_HZ     HSI_HZ
 #define SOURCE_CONFIG 0u
 #endif
-/* 7.3.2: the PLL's input is 1 MHz, its VCO runs at twice the core clock (P divides by 2), Q is unused. */
+/*
+ * 7.3.2: the PLL's input is 1 MHz, its VCO runs at twice the core clock (P divides by 2), Q is unused. So
+ * is R of the F446, which must not be 0 (RM0390, 6.3.2); the F405 has reserved bits there, 2 after reset.
+ */
 #define PLL_M        (SOURCE_HZ / 1000000u)
 #define PLL_N        (EK_BOARD_CLOCK_HZ / 500000u)
 #define PLL_UNUSED_Q 8u
@@ -158,7 +162,8 @@ static uint32_t start_clock(void) {
     if (!start_oscillator()) {
         return HSI_HZ;
     }
-    RCC_PLLCFGR = (PLL_UNUSED_Q << PLLCFGR_Q_SHIFT) | SOURCE_CONFIG | (PLL_N << PLLCFGR_N_SHIFT) | PLL_M;
+    RCC_PLLCFGR =
+        PLLCFGR_R_2 | (PLL_UNUSED_Q << PLLCFGR_Q_SHIFT) | SOURCE_CONFIG | (PLL_N << PLLCFGR_N_SHIFT) | PLL_M;
     RCC_CR |= CR_PLLON;
     if (!becomes(&RCC_CR, CR_PLLRDY, CR_PLLRDY) || (NEEDS_OVER_DRIVE && !enter_over_drive())) {
         return HSI_HZ;
