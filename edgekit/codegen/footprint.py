@@ -18,7 +18,7 @@ HARNESS_RAM_BYTES = 1_100
 # The same on an 8-bit AVR: bodies of 64 bytes, Arduino's Serial, and the model's description.
 AVR_HARNESS_RAM_BYTES = 560
 # The stack that the smallest network takes there.
-AVR_STACK_BYTES = 300
+AVR_STACK_BYTES = 250
 
 _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memory} (`edgekit boards`)."
 
