@@ -18,6 +18,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 RecordType = TypeVar("RecordType", bound=Record)
 
+_LARGEST_FILE_BYTES = 1 << 20
+
 
 def read_toml(path: Path, record: type[RecordType], kind: str) -> RecordType:
     """Reads ``path`` as ``record``; ``kind`` says in errors what the file is ("board profile").
@@ -26,7 +28,7 @@ def read_toml(path: Path, record: type[RecordType], kind: str) -> RecordType:
     """
     source = f"the {kind} {path}"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(_read(path, source).decode())
     except OSError as error:
         raise UsageError(f"cannot read {source}: {error.strerror}.") from error
     except ValueError as error:  # also text that is not UTF-8, and numbers of thousands of digits
@@ -40,6 +42,17 @@ def read_toml(path: Path, record: type[RecordType], kind: str) -> RecordType:
         raise UsageError(f"{source} is not valid: {error}.") from error
     except UsageError as error:  # from a record's own check, which does not know the file
         raise UsageError(f"{source} is not valid: {error}") from error
+
+
+def _read(path: Path, source: str) -> bytes:
+    """The bytes of a file of a person's size; a pipe would be waited for, a device never ends."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(f"{source} is not a file.")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_FILE_BYTES + 1)
+    if len(content) > _LARGEST_FILE_BYTES:
+        raise UsageError(f"{source} is larger than {_LARGEST_FILE_BYTES:,} bytes, so it is none.")
+    return content
 
 
 def _refuse_unknown_keys(values: dict[str, Any], record: type[Record], source: str, prefix: str) -> None:

@@ -234,6 +234,11 @@ def _open_socket(url: str) -> SocketTransport:
 def _open_serial(name: str, baud: int) -> SerialTransport:
     import serial
 
+    if name.lower().startswith("spy:"):
+        # pyserial would write what passes into any file that the URL names; a project file may name the port.
+        raise UsageError(
+            f"'{name}' is not a usable port: spy:// writes files. `edgekit monitor` shows a link."
+        )
     try:
         port = serial.serial_for_url(name, baudrate=baud, timeout=_POLL_S, do_not_open=True)
         # Both lines asserted together: an ESP32's reset circuit acts only where they differ, and boards
@@ -244,7 +249,7 @@ def _open_serial(name: str, baud: int) -> SerialTransport:
             port.write_timeout = _WRITE_TIMEOUT_S
             port.exclusive = True
         port.open()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"'{name}' at {baud} baud is not a usable port: {error}.") from error
     except (serial.SerialException, OSError) as error:
         raise _not_opened(name, error) from error

@@ -10,11 +10,14 @@ from typing import Any
 
 from edgekit.boards import Board
 from edgekit.errors import DeviceError, UsageError
-from edgekit.flashing.tool import HINT_DIALOUT, RETRY, KnownFailure, find_tool, run_tool
+from edgekit.flashing.tool import RETRY, KnownFailure, find_tool, run_tool
 from edgekit.text import printable_name
 
 _LIST_TIMEOUT_S = 30.0
 _FLASH_TIMEOUT_S = 300.0
+
+# Probes are no serial ports: the group of those is of no use.
+_HINT_UDEV = "on Linux, install pyOCD's udev rules (https://github.com/pyocd/pyOCD/tree/main/udev) and plug it in again."
 
 _FAILURES = (
     KnownFailure(
@@ -24,7 +27,7 @@ _FAILURES = (
     ),
     KnownFailure(
         r"Permission denied|Access denied|insufficient permissions|Errno 13",
-        "Your user may not use the probe: on Linux, install pyOCD's udev rules.",
+        f"Your user may not use the probe: {_HINT_UDEV}",
     ),
     KnownFailure(
         r"No ACK|Target voltage|not powered|Unable to connect|target is not|DP initiali[sz]ation|"
@@ -123,8 +126,8 @@ def choose_probe(probes: list[Probe], wanted: str | None, board: str) -> Probe:
     if not probes:
         raise DeviceError(
             f"no debug probe is plugged in, which flashes {board}. Connect the board's own USB port "
-            "(ST-LINK, DAPLink), or a probe with SWDIO, SWCLK and GND wired. If one is plugged in: "
-            + HINT_DIALOUT
+            "(ST-LINK, DAPLink), or a probe with SWDIO, SWCLK and GND wired. If one is plugged in, your user may "
+            f"not use it: {_HINT_UDEV}"
         )
     listed = "; ".join(map(str, probes))
     if wanted is None:

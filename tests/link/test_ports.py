@@ -91,6 +91,20 @@ def test_an_unknown_kind_of_url_is_a_usage_error():
         open_port("ftp://board")
 
 
+def test_a_port_that_would_write_files_is_refused(tmp_path):
+    """A project file may come from anybody, and may name the port."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    with pytest.raises(UsageError, match="spy:// writes files"):
+        open_port(f"SPY:///dev/null?file={victim}")
+    assert victim.read_text() == "mine"
+
+
+def test_a_baud_rate_beyond_any_port_is_refused(terminal: tuple[int, str]):
+    with pytest.raises(UsageError, match="at 99999999999 baud is not a usable port"):
+        open_port(f"{terminal[1]}:99999999999")
+
+
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, str]]:
     """A pseudo terminal: the descriptor of the device's end and the name of the host's."""

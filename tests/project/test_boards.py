@@ -1,5 +1,6 @@
 """Board profiles are strict, and every error names the place and the nearest valid name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_a_user_board_cannot_take_the_place_of_a_shipped_one(tmp_path):
         assert str(mine) in str(caught.value)
         assert str(boards_folder() / "mps2-an386.toml") in str(caught.value)
     assert load_board(str(mine)).mcu.clock_hz == 24_000_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_or_an_endless_file_is_no_profile(tmp_path):
+    pipe, endless = tmp_path / "pipe.toml", tmp_path / "endless.toml"
+    os.mkfifo(pipe)
+    endless.write_bytes(b" " * (1 << 20) + b"\n")
+    with pytest.raises(UsageError, match=r"pipe\.toml is not a file"):
+        read_board(pipe)
+    with pytest.raises(UsageError, match=r"endless\.toml is larger than 1,048,576 bytes"):
+        read_board(endless)
 
 
 def test_the_shipped_profiles_themselves_may_lie_in_the_workspace(tmp_path):
