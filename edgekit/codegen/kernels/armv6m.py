@@ -1,0 +1,153 @@
+"""Kernels for Armv6-M (Cortex-M0 and M0+): firmware/kernels/armv6m/."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.codegen.kernels.two_factors import Int64Array, TwoFactors, Weighted, two_factors
+from edgekit.codegen.kernels.values import (
+    ConstantArray,
+    Integer,
+    KernelCall,
+    Struct,
+    array,
+    check_ranges,
+    int8,
+    struct,
+    uint16,
+    uint32,
+)
+from edgekit.graph.ir import Conv2D, Graph, Op, Window
+
+_HEADER = "edgekit/ek_kernels_armv6m.h"
+_QUAD = 4
+_WORDS_BYTES = 8  # of an element of four pixels
+# Where a run begins is told in 16 bits, in bytes of words.
+_MAX_DEPTH = 0xFFFF // _WORDS_BYTES
+# What makes the lower of two sums in a word positive.
+_POSITIVE = 1 << 15
+_WORD_MASK = (1 << 32) - 1
+
+
+def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """How ``op`` runs on Armv6-M; None where these kernels cannot run it."""
+    if isinstance(op, Conv2D):
+        return _conv_2d(graph, op)
+    return None
+
+
+def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
+    if weights.shape[1] > _MAX_DEPTH or op.filter.shape[3] != channels:
+        return None
+    factors = two_factors(op, *sum_bounds(op, weights))
+    if factors is None:
+        return None
+    is_signed = bool(factors.drop.any())
+    stream = _stream(weights, raw_bias(op, weights), factors, is_signed)
+    hangs_over = op.window.pad_left > 0 or op.window.pad_right > 0
+    depth = weights.shape[1]
+    params = struct(
+        input=array(map(uint16, (width, channels))),
+        output=array(map(uint16, graph.tensors[op.output].shape[2:])),
+        window=window_struct(op.window),
+        depth=uint16(depth),
+        input_zero_point=int8(op.input_zero_point),
+        hangs_over=Integer("uint8_t", int(hangs_over)),
+        weights=ConstantArray("weights", "uint32_t", stream, f"{len(weights)} filters of {depth}, as runs"),
+        weights_words=uint32(stream.size),
+    )
+    check_ranges(op, params)
+    name = "conv_2d_signed" if is_signed else "conv_2d"
+    call = KernelCall(
+        f"ek_armv6m_{name}_s8", "kernels/armv6m/conv_2d.c", "ek_armv6m_conv_2d", params, header=_HEADER
+    )
+    quads_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
+    return replace(
+        call,
+        scratch_bytes=quads_bytes + (channels if hangs_over else 0),
+        outside=op.input_zero_point if op.window.pad_top > 0 or op.window.pad_bottom > 0 else None,
+    )
+
+
+def window_struct(window: Window) -> Struct:
+    """``ek_window``."""
+    return struct(
+        height=uint16(window.height),
+        width=uint16(window.width),
+        stride=uint16(window.stride_width),
+        dilation=uint16(window.dilation_width),
+        pad_left=uint16(window.pad_left),
+    )
+
+
+def raw_bias(op: Weighted, weights: Int64Array) -> Int64Array:
+    """The bias of sums of input * weight, the input's zero point being folded into it; ``weights`` has the
+    weights of a channel in each row.
+    """
+    return np.asarray(op.bias - op.input_zero_point * weights.sum(axis=1), np.int64)
+
+
+def sum_bounds(op: Weighted, weights: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """The least and greatest sum of each channel, bias included, over all int8 inputs."""
+    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
+    bias = raw_bias(op, weights)
+    return bias - 128 * positive + 127 * negative, bias + 127 * positive - 128 * negative
+
+
+def _stream(
+    weights: Int64Array, bias: Int64Array, factors: TwoFactors, is_signed: bool
+) -> NDArray[np.uint32]:
+    """The filters as ``ek_armv6m_conv_2d.weights``, whose rows ``weights`` has."""
+    words: list[int] = []
+    # In x, the border between negative and other sums; only 0..x_max + 1 differ.
+    zero = np.clip(-factors.origin, 0, factors.x_max + 1)
+    for channel, row in enumerate(weights.tolist()):
+        quads = _quads(row)
+        start = int(bias[channel] - factors.origin[channel])
+        words += [start + (start << 16) - _POSITIVE * len(quads), start]
+        words += [*_runs(quads), 0]
+        constants = [factors.x_max, factors.whole, factors.fraction, factors.offset]
+        words += [int(constant[channel]) for constant in constants]
+        if is_signed:
+            words += [int(zero[channel]), -int(factors.drop[channel])]
+    return np.array([word & _WORD_MASK for word in words], np.uint32)
+
+
+def _quads(row: list[int]) -> list[tuple[int, list[int]]]:
+    """Quads of weights with their numbers; in parts where the products of one could leave 16 bits."""
+    quads: list[tuple[int, list[int]]] = []
+    for first in range(0, len(row), _QUAD):
+        part = [0] * _QUAD
+        for index, weight in enumerate(row[first : first + _QUAD]):
+            if not _fits([*part, weight]):
+                quads.append((first // _QUAD, part))
+                part = [0] * _QUAD
+            part[index] = weight
+        if any(part):
+            quads.append((first // _QUAD, part))
+    return quads
+
+
+def _fits(weights: list[int]) -> bool:
+    """Whether the sum of their products with any int8 values stays within int16."""
+    positive, negative = (sum(max(sign * weight, 0) for weight in weights) for sign in (1, -1))
+    return 127 * positive + 128 * negative < _POSITIVE and 128 * positive + 127 * negative <= _POSITIVE
+
+
+def _runs(quads: list[tuple[int, list[int]]]) -> list[int]:
+    """The words of runs of ``quads``."""
+    words: list[int] = []
+    header = expected = -1
+    for number, quad in quads:
+        if number != expected:
+            header = len(words)
+            words.append(number * _QUAD * _WORDS_BYTES)
+        words[header] += 4 << 16
+        words.append(sum((weight & 0xFF) << (8 * index) for index, weight in enumerate(quad)))
+        expected = number + 1
+    return words

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernels for Armv6-M (Cortex-M0, M0+, M1): Thumb-1 with a multiplication of 32 bits whose upper half is
+ * lost. Results, rows, memory and overlap are as ek_kernels.h says; only the parameters differ, which the
+ * generator lays out. Rows above and below the input are filled with its zero point. Activations need no
+ * alignment; no byte outside the rows is read.
+ *
+ * Q(sum) + zero_point, clamped, is computed by two multiplications, with constants of each output channel
+ * that the generator proves: x = sum - origin is cut off at 0 and x_max; then
+ *
+ *     q = (x * whole + (x * fraction >> 13) + offset - (x < zero ? drop : 0)) mod 2^32 >> 24, as int8
+ */
+#ifndef EDGEKIT_EK_KERNELS_ARMV6M_H
+#define EDGEKIT_EK_KERNELS_ARMV6M_H
+
+#include <stdint.h>
+
+#include "edgekit/ek_kernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ek_armv6m_conv_2d {
+    ek_row_shape input;
+    ek_row_shape output;
+    ek_window window;
+    uint16_t depth; /* elements of the window: height * width * input.channels */
+    int8_t input_zero_point;
+    uint8_t hangs_over; /* 1: some window hangs over the left or the right edge of the input */
+    /*
+     * The filters one after the other, words of 32 bits:
+     *   two words         what the sums start from, see kernels/armv6m/tile.h
+     *   runs of quads     a quad holds the weights of four neighbouring elements of the window, 4k..4k+3, the
+     *                     first in the lowest byte; quads of zeros are left out. A run is neighbouring
+     *                     quads after a word with 32 * (k of the first) in the lower half and 4 * (number of
+     *                     quads) in the upper. A quad whose products could leave 16 bits is there in
+     *                     several parts, one a run.
+     *   0
+     *   constants         x_max, whole, fraction, offset; then zero and -drop in the second kernel below.
+     */
+    const uint32_t *weights;
+    uint32_t weights_words;
+} ek_armv6m_conv_2d;
+
+/* CONV_2D (params: ek_armv6m_conv_2d) where drop is 0 for all channels. Scratch: 8 bytes an element of the
+ * window, rounded up to 32, and input.channels bytes more where hangs_over. */
+void ek_armv6m_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* The same for any drop. */
+void ek_armv6m_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* EDGEKIT_EK_KERNELS_ARMV6M_H */
