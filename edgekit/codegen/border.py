@@ -11,7 +11,7 @@ from edgekit.codegen.c_text import comment_text, float_literal, hex_rows, string
 from edgekit.errors import ModelError
 from edgekit.graph.ir import MAX_BORDER_TENSORS, Graph, Tensor
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 """EK_CONTRACT_VERSION of the ek_model.h that the generated code implements."""
 
 GET_INFO = """\
@@ -23,7 +23,7 @@ const ek_model_info *ek_model_get_info(void) {
 
 _MAX_RANK = 4
 _TENSOR_INFO_BYTES = 36
-_MODEL_INFO_BYTES = 60
+_MODEL_INFO_BYTES = 64
 
 
 def check_border(graph: Graph) -> None:
@@ -64,10 +64,18 @@ def contract_check(file: str) -> str:
 #endif"""
 
 
-def info_definition(graph: Graph, engine: str) -> str:
+def input_row_bytes(graph: Graph) -> int:
+    """Bytes of a row of the first input, as ek_model_next_row takes it: W * C of an image, else all of it."""
+    tensor = graph.tensors[graph.inputs[0]]
+    is_image = len(tensor.shape) == 4 and tensor.shape[0] == 1
+    return tensor.size_bytes // tensor.shape[1] if is_image else tensor.size_bytes
+
+
+def info_definition(graph: Graph, engine: str, *, streamed: bool = False) -> str:
     """C that defines ``info``, the model's description under the name of ``engine``.
 
-    It uses the macros OP_COUNT and EK_MODEL_ARENA_BYTES.
+    ``streamed``: the input is there a row at a time only. The macros OP_COUNT and EK_MODEL_ARENA_BYTES are
+    used.
     """
     return f"""\
 {_tensor_infos("inputs", [graph.tensors[index] for index in graph.inputs])}
@@ -80,8 +88,10 @@ static const ek_model_info info = {{
     }},
     .op_count = OP_COUNT,
     .arena_bytes = EK_MODEL_ARENA_BYTES,
+    .input_row_bytes = {input_row_bytes(graph)},
     .input_count = {len(graph.inputs)},
     .output_count = {len(graph.outputs)},
+    .input_streamed = {int(streamed)},
     .inputs = inputs,
     .outputs = outputs,
 }};

@@ -23,9 +23,9 @@ from edgekit.codegen.kernels import KERNELS_VERSION
 from edgekit.codegen.kernels.values import ConstantArray, Integer, KernelCall, Struct, Value
 from edgekit.codegen.layers import Layer, Operand, Program
 from edgekit.codegen.memory_plan import MemoryPlan
-from edgekit.graph.ir import Graph, Op, Tensor
+from edgekit.graph.ir import Graph, Tensor
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """EK_PLAN_VERSION of the ek_plan.h that the generated tables are for."""
 
 ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
@@ -57,7 +57,7 @@ def generate_model(program: Program, plan: MemoryPlan) -> dict[str, str]:
 
 def program_sources(program: Program) -> tuple[str, ...]:
     """The files of firmware/ to compile with the generated model, sorted: the engine and the kernels."""
-    kernels = {layer.call.source for layer in program.layers if layer.call is not None}
+    kernels = {name for layer in program.layers if layer.call is not None for name in layer.call.sources}
     return tuple(sorted({*kernels, *ENGINE_SOURCES}))
 
 
@@ -100,24 +100,29 @@ def _steps(program: Program) -> list[_Step]:
     numbers = [op.index for op in graph.ops]
     if not numbers or numbers != sorted(set(numbers)):
         raise ValueError(f"the operators of {graph.name} are none, or not in ascending order: {numbers}")
-    return [_Step(layer, _symbol(graph, layer), _title(graph, layer.op)) for layer in program.layers]
+    return [_Step(layer, _symbol(graph, layer), _title(graph, layer)) for layer in program.layers]
 
 
 def _symbol(graph: Graph, layer: Layer) -> str:
     """C name of a layer. Its operator's number makes it unique, whatever its output tensor is called."""
     op = layer.op
+    if layer.is_feed:
+        return "feed"
     if layer.is_partial:
         return f"op{op.index}_sums"
     name = identifier_part(graph.tensors[op.output].name)
     return f"op{op.index}_{name}" if name else f"op{op.index}"
 
 
-def _title(graph: Graph, op: Op) -> str:
-    """An operator in a comment: opcode, shapes in and out, name of its output."""
+def _title(graph: Graph, layer: Layer) -> str:
+    """A layer in a comment: number and opcode of its operator, shapes in and out, name of its output."""
+    op = layer.op
+    if layer.is_feed:
+        return f"the caller's rows: {_dims(graph.tensors[op.output])}"
     inputs = " + ".join(_dims(graph.tensors[index]) for index in op.inputs)
     output = graph.tensors[op.output]
     name = comment_text(output.name.split(";", maxsplit=1)[0], max_length=48)
-    return f"{op.opcode} {inputs} -> {_dims(output)} {name}".rstrip()
+    return f"{op.index} {op.opcode} {inputs} -> {_dims(output)} {name}".rstrip()
 
 
 def _model_header(graph: Graph, plan: MemoryPlan) -> str:
@@ -158,7 +163,7 @@ def _weights_source(graph: Graph, steps: list[_Step]) -> str:
     parts = [f'{origin(graph)}\n#include "model_weights.h"\n']
     for step, constant, symbol in _step_constants(steps):
         if constant.role == "weights":
-            parts.append(f"/* Operator {step.layer.op.index}: {step.title} */\n")
+            parts.append(f"/* Operator {step.title} */\n")
         parts.append(
             f"/* {constant.role}: {constant.layout} */\n"
             f"const EK_FLASH {constant.element_type} {symbol}[{constant.values.size}] = {{\n"
@@ -183,7 +188,7 @@ def _model_source(program: Program, plan: MemoryPlan, steps: list[_Step]) -> str
             *(_params_definition(step, step.layer.call) for step in steps if step.layer.call is not None),
             _operands_definition(program, plan),
             _layers_definition(plan, steps),
-            info_definition(graph, _ENGINE_NAME),
+            info_definition(graph, _ENGINE_NAME, streamed=program.is_streamed),
             GET_INFO,
             _plan_definition(program, plan),
         )
@@ -218,8 +223,7 @@ def _version_check(macro: str, version: int, header: str) -> str:
 
 def _params_definition(step: _Step, call: KernelCall) -> str:
     fields = "".join(_field(step, name, value) for name, value in call.params.fields)
-    title = f"/* {step.layer.op.index} {step.title} */"
-    return f"{title}\nstatic const EK_FLASH {call.params_type} {step.symbol} = {{\n{fields}}};\n"
+    return f"/* {step.title} */\nstatic const EK_FLASH {call.params_type} {step.symbol} = {{\n{fields}}};\n"
 
 
 def _field(step: _Step, name: str, value: Value) -> str:
@@ -303,18 +307,18 @@ def _layers_definition(plan: MemoryPlan, steps: Sequence[_Step]) -> str:
 
 def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_fused: bool) -> str:
     layer, call = step.layer, step.layer.call
-    ring_rows = plan.ring_rows[layer.storage] if call is not None else layer.rows.height
+    ring_rows = plan.ring_rows[layer.storage] if layer.writes else layer.rows.height
     outside = call.outside if call is not None else None
     return f"""\
-    /* {layer.op.index} {step.title} */
+    /* {step.title} */
     {{.kernel = {call.function if call is not None else "NULL"},
      .params = {f"&{step.symbol}" if call is not None else "NULL"},
      .outside = {_outside_symbol(outside) if outside is not None else "NULL"},
-     .inputs = &operands[{first_operand}],
+     .inputs = {f"&operands[{first_operand}]" if layer.operands else "NULL"},
      .output = {_rows(plan.offsets[layer.storage], layer.rows.row_bytes, ring_rows)},
      .scratch_offset = {plan.scratch_offsets.get(index, 0)},
      .height = {layer.rows.height},
-     .op_index = {"EK_NO_OP" if layer.is_partial else layer.op.index},
+     .op_index = {"EK_NO_OP" if layer.is_partial or layer.is_feed else layer.op.index},
      .input_count = {len(layer.operands)},
      .fused = {int(is_fused)}}},
 """
@@ -323,8 +327,9 @@ def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_
 def _plan_definition(program: Program, plan: MemoryPlan) -> str:
     taps = max(sum(operand.reach.taps for operand in layer.operands) for layer in program.layers)
     longest = max(len(segment) for segment in plan.segments)
+    input_offsets = "" if program.is_streamed else _offsets("input_offsets", plan.offsets, program.inputs)
     return f"""\
-{_offsets("input_offsets", plan.offsets, program.inputs)}
+{input_offsets}
 {_offsets("output_offsets", plan.offsets, program.outputs)}
 static const int8_t *taps[{taps}];
 static uint16_t progress[{longest}];
@@ -332,7 +337,7 @@ static uint16_t progress[{longest}];
 const EK_FLASH ek_plan ek_model_plan = {{
     .layers = layers,
     .layer_count = {len(program.layers)},
-    .input_offsets = input_offsets,
+    .input_offsets = {"NULL" if program.is_streamed else "input_offsets"},
     .output_offsets = output_offsets,
     .taps = taps,
     .progress = progress,
@@ -341,7 +346,8 @@ const EK_FLASH ek_plan ek_model_plan = {{
 
 
 def _offsets(name: str, offsets: Mapping[int, int], storages: Sequence[int]) -> str:
-    return f"static const EK_FLASH uint32_t {name}[] = {{{', '.join(str(offsets[index]) for index in storages)}}};"
+    values = ", ".join(str(offsets[index]) for index in storages)
+    return f"static const EK_FLASH uint32_t {name}[] = {{{values}}};"
 
 
 def _dims(tensor: Tensor) -> str:

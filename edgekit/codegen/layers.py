@@ -2,11 +2,13 @@
 
 RESHAPE makes no new bytes: its output is stored where its input is. A layer that sees a tensor under other
 rows than those in which it was written needs it as a whole.
+
+A streamed input is written by a layer, too: by its caller, a row at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.border import check_border
@@ -14,7 +16,7 @@ from edgekit.codegen.kernels import kernel_call
 from edgekit.codegen.kernels.portable import accumulate_call, mean_of_sums_call
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.codegen.rows import Reach, Rows, as_one_row, is_global_mean, operands, output_rows, own_rows
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UsageError
 from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
 _SUM_BYTES = 4
@@ -39,7 +41,8 @@ class Operand:
 class Layer:
     """One operator, or a part of one (``is_partial``) whose output is none of the graph's tensors.
 
-    ``call`` is None where it moves no byte; ``storage`` is the tensor that it writes.
+    ``call`` is None where edgekit moves no byte; ``storage`` is the tensor that it writes. Without
+    ``operands`` it is the streamed input, whose rows the caller writes; no operator has the number of ``op``.
     """
 
     op: Op
@@ -48,6 +51,16 @@ class Layer:
     rows: Rows
     call: KernelCall | None
     is_partial: bool = False
+
+    @property
+    def is_feed(self) -> bool:
+        """Whether the caller writes the rows."""
+        return not self.operands
+
+    @property
+    def writes(self) -> bool:
+        """Whether rows come to be by it; else its output is its input under another shape."""
+        return self.call is not None or self.is_feed
 
     @property
     def scratch_bytes(self) -> int:
@@ -68,8 +81,13 @@ class Program:
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Storages of the model's inputs."""
-        return tuple(self.aliases[index] for index in self.graph.inputs)
+        """Storages of the inputs that are there from the start: none where the input is streamed."""
+        return () if self.is_streamed else tuple(self.aliases[index] for index in self.graph.inputs)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the first layer is the input, whose rows come while the others run."""
+        return self.layers[0].is_feed
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -83,6 +101,7 @@ def lower(
     *,
     accumulate: bool = False,
     merged: frozenset[int] = frozenset(),
+    stream_input: bool = False,
 ) -> Program:
     """The layers of ``graph``, each with its kernel for a core of those ``features``.
 
@@ -93,11 +112,12 @@ def lower(
     makes means of them. So the image need never exist as a whole; it is of use only where they are fused.
     ``merged``: numbers of operators to run on the whole image as on a single row, which spares kernels the
     ends of rows; they must be among :func:`edgekit.codegen.rows.mergeable`.
+    ``stream_input``: the input's rows come one at a time. Raises UsageError where they cannot.
     """
     check_border(graph)
     storages = {index: own_rows(graph.tensors[index]) for index in graph.inputs}
     aliases = {index: index for index in graph.inputs}
-    layers: list[Layer] = []
+    layers = [_feed(graph)] if stream_input else []
     for op in graph.ops:
         seen = as_one_row(op, graph) if op.index in merged else graph
         reads = tuple(
@@ -116,7 +136,36 @@ def lower(
             rows = storages[op.output] if call is not None else reads[0].rows
             layers.append(Layer(op, reads, aliases[op.output], rows, call))
         _check_counts(layers[-1])
+    if stream_input:
+        _check_readers(layers, graph)
     return Program(graph, tuple(layers), storages, aliases)
+
+
+def _feed(graph: Graph) -> Layer:
+    """The streamed input. Raises UsageError where the model has several, or one that is no image."""
+    index = graph.inputs[0]
+    shape = graph.tensors[index].shape
+    if len(graph.inputs) != 1:
+        raise UsageError(
+            f"{graph.name} has {len(graph.inputs)} inputs; only a single one can come row by row. Leave "
+            "--stream-input out."
+        )
+    if len(shape) != 4 or shape[0] != 1 or shape[1] < 2:
+        raise UsageError(
+            f"the input of {graph.name} is {'x'.join(map(str, shape))}, which is no image of several rows. "
+            "Leave --stream-input out."
+        )
+    return Layer(Op(-1, (), index), (), index, own_rows(graph.tensors[index]), None)
+
+
+def _check_readers(layers: Sequence[Layer], graph: Graph) -> None:
+    """Raises UsageError where a layer needs the streamed input as a whole."""
+    for layer in layers:
+        if any(operand.is_whole and operand.storage == layers[0].storage for operand in layer.operands):
+            raise UsageError(
+                f"operator {layer.op.index} of {graph.name}, {layer.op.opcode}, needs the whole input at "
+                "once, so nothing is gained by taking it row by row. Leave --stream-input out."
+            )
 
 
 def _check_counts(layer: Layer) -> None:

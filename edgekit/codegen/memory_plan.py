@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from random import Random
 from typing import Literal
@@ -92,30 +93,38 @@ Planning = Literal["ram", "speed"]
 
 
 def plan_graph(
-    graph: Graph, features: frozenset[str] = frozenset(), planning: Planning = "ram"
+    graph: Graph,
+    features: frozenset[str] = frozenset(),
+    planning: Planning = "ram",
+    *,
+    stream_input: bool = False,
 ) -> tuple[Program, MemoryPlan]:
     """The layers of ``graph`` for a core of those ``features``, and their plan.
 
     "ram" runs layers in turns where that makes the arena smaller, and sees images as single rows where that
-    does not make it larger. "speed" runs layer by layer, on single rows wherever it can.
+    does not make it larger. "speed" runs layer by layer, on single rows wherever it can. ``stream_input``:
+    the input comes row by row. Raises UsageError where it cannot.
     """
+    low = partial(lower, graph, features, stream_input=stream_input)
     if planning == "speed":
-        program = lower(graph, features, merged=frozenset(mergeable(graph)))
+        readers = {op.index for op in graph.ops if stream_input and graph.inputs[0] in op.inputs}
+        program = low(merged=frozenset(mergeable(graph)) - readers)
         return program, plan_memory(program, fuse=False)
-    programs = (lower(graph, features), lower(graph, features, accumulate=True))
+    programs = (low(), low(accumulate=True))
     plans = [(program, plan_memory(program)) for program in programs]
     accumulate = plans[1][1].arena_bytes < plans[0][1].arena_bytes
-    return _merged(*plans[accumulate], features, accumulate=accumulate)
+    return _merged(*plans[accumulate], partial(low, accumulate=accumulate))
 
 
-def _merged(
-    program: Program, plan: MemoryPlan, features: frozenset[str], *, accumulate: bool
-) -> tuple[Program, MemoryPlan]:
-    """The same with images as single rows wherever the arena does not grow, the last layers first."""
+def _merged(program: Program, plan: MemoryPlan, low: Callable[..., Program]) -> tuple[Program, MemoryPlan]:
+    """The same with images as single rows wherever the arena does not grow, the last layers first.
+
+    ``low`` makes the program with those operators ``merged``.
+    """
     alone = {program.layers[segment.start].op.index for segment in plan.segments if len(segment) == 1}
     merged: frozenset[int] = frozenset()
     for index in reversed([index for index in mergeable(program.graph) if index in alone]):
-        candidate = lower(program.graph, features, accumulate=accumulate, merged=merged | {index})
+        candidate = low(merged=merged | {index})
         planned = _plan_segments(candidate, plan.segments, plan.alignment)
         if planned.arena_bytes <= plan.arena_bytes:
             program, plan, merged = candidate, planned, merged | {index}
@@ -129,7 +138,7 @@ def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: boo
     ``alignment`` (bytes, a power of two) holds for every offset. Without ``fuse`` every layer runs on its
     own.
     """
-    best = _plan_segments(program, one_by_one(program), alignment)
+    best = _plan_segments(program, one_by_one(program) if fuse else _alone(program), alignment)
     improved = fuse
     while improved:
         improved = False
@@ -139,6 +148,12 @@ def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: boo
             best = plan
     check_plan(program, best)
     return best
+
+
+def _alone(program: Program) -> Segments:
+    """Each layer in a segment of its own but for a streamed input, which the next layer takes up."""
+    segments, feed = one_by_one(program), range(2)
+    return with_segment(segments, feed) if program.is_streamed and can_fuse(program, feed) else segments
 
 
 def _candidates(program: Program, segments: Segments) -> Iterator[Segments]:
@@ -252,11 +267,11 @@ def check_plan(program: Program, plan: MemoryPlan) -> None:
         if layer.scratch_bytes:
             begin = plan.scratch_offsets[step.layer]
             owners[begin : begin + layer.scratch_bytes] = _NOBODY
-        if layer.call is not None:
+        if layer.writes:
             write(layer.storage, step.row)
         for storage, row in _rows_read(program, step):
             read(storage, row, reader)
-        if layer.call is not None:
+        if layer.writes:
             read(layer.storage, step.row, reader)
     for storage in program.outputs:
         for row in range(program.storages[storage].height):

@@ -68,10 +68,10 @@ def with_segment(segments: Segments, fused: range) -> Segments:
 
 
 def can_fuse(program: Program, segment: range) -> bool:
-    """Whether those layers can run in turns: each moves bytes and takes what the others write row by row."""
+    """Whether those layers can run in turns: each writes rows and takes what the others write row by row."""
     written = {program.layers[index].storage for index in segment}
     return all(
-        program.layers[index].call is not None
+        program.layers[index].writes
         and not any(o.is_whole and o.storage in written for o in program.layers[index].operands)
         for index in segment
     )
@@ -88,7 +88,7 @@ def schedule(program: Program, segments: Segments) -> list[Step]:
 def _segment_steps(program: Program, segment: range) -> list[Step]:
     layers = program.layers
     progress = dict.fromkeys(segment, 0)
-    producer = {layers[index].storage: index for index in segment if layers[index].call is not None}
+    producer = {layers[index].storage: index for index in segment if layers[index].writes}
 
     def is_ready(index: int) -> bool:
         row = progress[index]
@@ -111,7 +111,7 @@ def _segment_steps(program: Program, segment: range) -> list[Step]:
 def extents(program: Program, steps: Sequence[Step]) -> Mapping[int, Extent]:
     """For each storage, which of its rows exist at each of ``steps``.
 
-    Inputs are there from the start, outputs until the end.
+    Inputs that are not streamed are there from the start, outputs until the end.
     """
     now = np.arange(len(steps))
     times = _times(program, steps)
@@ -126,7 +126,7 @@ def extents(program: Program, steps: Sequence[Step]) -> Mapping[int, Extent]:
             first = np.zeros_like(first) if operand.is_whole else np.maximum(first, 0)
             needed = np.append(first, program.storages[operand.storage].height)[following]
             np.minimum(low[operand.storage], needed, out=low[operand.storage])
-        if layer.call is not None:
+        if layer.writes:
             high[layer.storage] = np.searchsorted(at, now, side="right")
             # A row that nobody reads is written all the same.
             low[layer.storage][at] = np.minimum(low[layer.storage][at], np.arange(len(at)))

@@ -16,7 +16,7 @@ from .frames import FrameDecoder, Packet, encode_frame
 from .generator import generate_bytes
 
 PROTOCOL_VERSION = 1
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 MAX_BODY_BYTES = 512
 TICKS_NANOSECONDS = 3
 

@@ -17,25 +17,34 @@ from edgekit.resources import firmware_folder
 HERE = Path(__file__).parent
 
 
-def write_model(graph: Graph, folder: Path) -> list[Path]:
+def write_model(graph: Graph, folder: Path, *, stream_input: bool = False) -> list[Path]:
     """Generates ``graph`` into ``folder``; returns the C files."""
-    for name, text in generate_model(*plan_graph(graph)).items():
+    for name, text in generate_model(*plan_graph(graph, stream_input=stream_input)).items():
         (folder / name).write_text(text)
     return sorted(folder.glob("*.c"))
 
 
-def compile_model(graph: Graph, folder: Path, main: str, flags: Sequence[str] = SANITIZERS) -> Path:
+def compile_model(
+    graph: Graph, folder: Path, main: str, flags: Sequence[str] = SANITIZERS, *, stream_input: bool = False
+) -> Path:
     """The generated model with ``main`` (a file of this folder) and the kernels it names, and no others."""
-    sources = write_model(graph, folder)
-    kernels = [firmware_folder() / name for name in program_sources(plan_graph(graph)[0])]
+    sources = write_model(graph, folder, stream_input=stream_input)
+    program, _ = plan_graph(graph, stream_input=stream_input)
+    kernels = [firmware_folder() / name for name in program_sources(program)]
     include = (f"-I{folder}", f"-I{INCLUDE}")
     return compile_program(folder / "program", [*sources, HERE / main, *kernels], (*flags, *include))
 
 
-def layers_in_c(program: Path, inputs: Sequence[Int8Array]) -> bytes:
-    """Every layer of every vector, then its outputs, as ``layers.c`` writes them."""
+def layers_in_c(program: Path, inputs: Sequence[Int8Array], rows_at_once: int = 0) -> bytes:
+    """Every layer of every vector, then its outputs, as ``layers.c`` writes them.
+
+    ``rows_at_once``: so many rows of the first input are handed over at a time; 0: all inputs are written.
+    """
     count = len(inputs[0])
-    return run([str(program)], b"".join(array[n].tobytes() for n in range(count) for array in inputs))
+    return run(
+        [str(program), str(rows_at_once)],
+        b"".join(array[n].tobytes() for n in range(count) for array in inputs),
+    )
 
 
 def layers_in_numpy(graph: Graph, inputs: Sequence[Int8Array]) -> bytes:

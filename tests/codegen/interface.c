@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHECK(condition)                                                                                     \
     do {                                                                                                     \
@@ -32,7 +33,10 @@ static int stop_after(void *context, const ek_op_rows *rows) {
 }
 
 static void check_arena(uint8_t *arena) {
+    const int8_t row[1] = {0};
     CHECK(ek_model_invoke() == EK_ERR_NOT_READY);
+    CHECK(ek_model_next_row() == NULL && ek_model_row_done() == EK_ERR_NOT_READY);
+    CHECK(ek_model_feed_rows(row, 1) == EK_ERR_NOT_READY && ek_model_feed_rows(NULL, 0) == EK_OK);
     CHECK(ek_model_input(0) == NULL && ek_model_output(0) == NULL);
     CHECK(ek_model_init(NULL, EK_MODEL_ARENA_BYTES) == EK_ERR_ARENA);
     CHECK(ek_model_init(arena + 1, EK_MODEL_ARENA_BYTES) == EK_ERR_ARENA);
@@ -51,6 +55,10 @@ static void check_border(const uint8_t *arena, const ek_model_info *info) {
     const int8_t *const end = begin + EK_MODEL_ARENA_BYTES;
     for (unsigned i = 0; i < info->input_count; i++) {
         const int8_t *const input = ek_model_input(i);
+        CHECK((input == NULL) == info->input_streamed);
+        if (info->input_streamed) {
+            continue;
+        }
         CHECK(input >= begin && input + info->inputs[i].size_bytes <= end);
         for (unsigned j = 0; j < i; j++) {
             CHECK(input >= ek_model_input(j) + info->inputs[j].size_bytes ||
@@ -65,17 +73,58 @@ static void check_border(const uint8_t *arena, const ek_model_info *info) {
     CHECK(ek_model_input(UINT32_MAX) == NULL && ek_model_output(UINT32_MAX) == NULL);
 }
 
-static void check_observer(const ek_model_info *info) {
+/* Runs the model on zeros, handed over row by row where `by_rows`. Returns the first status that is not OK.
+ */
+static ek_status run_on_zeros(const ek_model_info *info, int by_rows) {
+    int8_t *row;
+    while (by_rows && (row = ek_model_next_row()) != NULL) {
+        memset(row, 0, info->input_row_bytes);
+        const ek_status status = ek_model_row_done();
+        if (status != EK_OK) {
+            return status;
+        }
+    }
+    return ek_model_invoke();
+}
+
+static void check_rows(const uint8_t *arena, const ek_model_info *info) {
+    const int8_t *const first = ek_model_next_row();
+    const uint32_t count = info->inputs[0].size_bytes / info->input_row_bytes;
+    CHECK(count * info->input_row_bytes == info->inputs[0].size_bytes);
+    CHECK(ek_model_invoke() == (info->input_streamed ? EK_ERR_NOT_READY : EK_OK));
+    for (unsigned round = 0; round < 3; round++) {
+        CHECK(ek_model_next_row() == first && first == ek_model_next_row());
+        for (uint32_t y = 0; y < count; y++) {
+            int8_t *const row = ek_model_next_row();
+            CHECK(row >= (const int8_t *)arena &&
+                  row + info->input_row_bytes <= (const int8_t *)arena + EK_MODEL_ARENA_BYTES);
+            CHECK(y == 0 || ek_model_invoke() == EK_ERR_NOT_READY);
+            memset(row, 0, info->input_row_bytes);
+            if (round == 1 && y == count / 2) {
+                ek_model_forget_rows();
+                break;
+            }
+            CHECK(ek_model_row_done() == EK_OK);
+        }
+        if (round != 1) {
+            CHECK(ek_model_next_row() == NULL && ek_model_row_done() == EK_ERR_NOT_READY);
+            CHECK(ek_model_feed_rows(first, 1) == EK_ERR_NOT_READY);
+            CHECK(ek_model_invoke() == EK_OK);
+        }
+    }
+}
+
+static void check_observer(const ek_model_info *info, int by_rows) {
     for (uint32_t op = 0; op < info->op_count; op++) {
         stopper s = {op, 0, 0};
         ek_model_set_observer(stop_after, &s);
-        CHECK(ek_model_invoke() == EK_ERR_STOPPED && s.stopped);
+        CHECK(run_on_zeros(info, by_rows) == EK_ERR_STOPPED && s.stopped);
     }
     stopper s = {UINT32_MAX, 0, 0};
     ek_model_set_observer(stop_after, &s);
-    CHECK(ek_model_invoke() == EK_OK && s.ops == info->op_count);
+    CHECK(run_on_zeros(info, by_rows) == EK_OK && s.ops == info->op_count);
     ek_model_set_observer(NULL, NULL);
-    CHECK(ek_model_invoke() == EK_OK && s.ops == info->op_count);
+    CHECK(run_on_zeros(info, by_rows) == EK_OK && s.ops == info->op_count);
 }
 
 static void print_tensor(const ek_tensor_info *tensor) {
@@ -91,7 +140,11 @@ int main(void) {
     const ek_model_info *const info = ek_model_get_info();
     check_arena(arena);
     check_border(arena, info);
-    check_observer(info);
+    check_rows(arena, info);
+    check_observer(info, 1);
+    if (!info->input_streamed) {
+        check_observer(info, 0);
+    }
     printf("%s\n%s\n", info->name, info->engine);
     for (unsigned i = 0; i < EK_SHA256_BYTES; i++) {
         printf("%02x", info->sha256[i]);

@@ -2,7 +2,8 @@
 /*
  * Runs the generated model on vectors from standard input (all inputs of one after the other) and writes
  * each operator's output and then the model's outputs, in order, to standard output. Returns 2 where the
- * rows of an operator do not follow each other, or some are missing.
+ * rows of an operator do not follow each other, or some are missing. With an argument, so many rows of the
+ * first input are handed over at once, the last ones as many as are left.
  */
 #include "model.h"
 
@@ -42,22 +43,33 @@ static int write_layers(layer *layers, uint32_t count) {
     return complete;
 }
 
-int main(void) {
+/* Returns 0 where there is no more. */
+static int read_inputs(const ek_model_info *info, uint32_t rows_at_once) {
+    const uint32_t row_count = info->inputs[0].size_bytes / info->input_row_bytes;
+    int8_t *const rows = malloc((size_t)rows_at_once * info->input_row_bytes);
+    int complete = 1;
+    for (uint32_t y = 0; rows_at_once > 0 && y < row_count && complete; y += rows_at_once) {
+        const uint32_t count = rows_at_once < row_count - y ? rows_at_once : row_count - y;
+        complete = fread(rows, info->input_row_bytes, count, stdin) == count &&
+                   ek_model_feed_rows(rows, count) == EK_OK;
+    }
+    free(rows);
+    for (unsigned i = rows_at_once > 0; i < info->input_count && complete; i++) {
+        complete = fread(ek_model_input(i), info->inputs[i].size_bytes, 1, stdin) == 1;
+    }
+    return complete;
+}
+
+int main(int argc, char **argv) {
+    const uint32_t rows_at_once = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
     const ek_model_info *const info = ek_model_get_info();
     layer *const layers = calloc(info->op_count, sizeof *layers);
     void *const arena = malloc(EK_MODEL_ARENA_BYTES);
     if (ek_model_init(arena, EK_MODEL_ARENA_BYTES) != EK_OK) {
         return 1;
     }
-    for (;;) {
-        for (unsigned i = 0; i < info->input_count; i++) {
-            if (fread(ek_model_input(i), 1, info->inputs[i].size_bytes, stdin) < info->inputs[i].size_bytes) {
-                free(arena);
-                free(layers);
-                return 0;
-            }
-        }
-        ek_model_set_observer(keep_rows, layers);
+    ek_model_set_observer(keep_rows, layers);
+    while (read_inputs(info, rows_at_once)) {
         if (ek_model_invoke() != EK_OK || !write_layers(layers, info->op_count)) {
             return 2;
         }
@@ -65,4 +77,7 @@ int main(void) {
             fwrite(ek_model_output(i), 1, info->outputs[i].size_bytes, stdout);
         }
     }
+    free(arena);
+    free(layers);
+    return 0;
 }

@@ -39,7 +39,7 @@ class RowRunner:
         self.bytes = np.full(plan.arena_bytes, 77, np.int8)
         self.owner = np.full((plan.arena_bytes, 2), -1)
         self.computes = inputs is not None
-        self.outputs: dict[int, dict[int, bytes]] = {}
+        self.fed = _rows_of_feed(program, inputs)
         for number, storage in enumerate(program.inputs):
             rows = program.storages[storage]
             for row in range(rows.height):
@@ -52,7 +52,7 @@ class RowRunner:
         """All segments; the latest layer that can runs next."""
         for segment in self.plan.segments:
             done = dict.fromkeys(segment, 0)
-            writer = {self.program.layers[i].storage: i for i in segment if self.program.layers[i].call}
+            writer = {self.program.layers[i].storage: i for i in segment if self.program.layers[i].writes}
             while any(done[i] < self.program.layers[i].rows.height for i in segment):
                 for index in reversed(segment):
                     layer = self.program.layers[index]
@@ -81,6 +81,12 @@ class RowRunner:
         return height - 1 if operand.is_whole else min(last, height - 1)
 
     def _run_row(self, index: int, layer: Layer, y: int) -> None:
+        if layer.is_feed:
+            # The caller may write its row long before it hands it over.
+            self._own(layer.storage, y)
+            if self.fed is not None:
+                self.bytes[self._place(layer.storage, y)] = self.fed[y]
+            return
         if layer.call is None:
             for operand in layer.operands:
                 self._gather(operand, y)
@@ -129,6 +135,13 @@ class RowRunner:
     def _demand(self, storage: int, row: int) -> None:
         if not (self.owner[self._place(storage, row)] == (storage, row)).all():
             raise DestroyedRowError(f"row {row} of tensor {storage} is not there")
+
+
+def _rows_of_feed(program: Program, inputs: Sequence[Int8Array] | None) -> Int8Array | None:
+    """The rows that the caller hands over, where it does."""
+    if inputs is None or not program.is_streamed:
+        return None
+    return inputs[0].reshape(program.layers[0].rows.height, -1)
 
 
 def _compute(graph: Graph, layer: Layer, inputs: list[list[Int8Array | None]]) -> Int8Array:

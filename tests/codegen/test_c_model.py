@@ -114,6 +114,29 @@ def test_real_model_equals_the_executor_on_every_layer(mlperf_tiny_model: Path, 
     assert len(set(expected)) > 200
 
 
+def test_rows_may_be_handed_over_in_any_number(tmp_path: Path) -> None:
+    graph = tiny_model()
+    inputs = noise(graph, count=6)
+    expected = layers_in_numpy(graph, inputs)
+    for stream_input in (False, True):
+        folder = tmp_path / str(stream_input)
+        folder.mkdir()
+        program = compile_model(graph, folder, "layers.c", stream_input=stream_input)
+        for rows_at_once in range(1, 8):
+            assert layers_in_c(program, inputs, rows_at_once) == expected
+
+
+def test_streamed_mlperf_model_equals_the_executor(mlperf_tiny_model: Path, tmp_path: Path) -> None:
+    graph = read_tflite(mlperf_tiny_model.read_bytes(), mlperf_tiny_model.stem)
+    if graph.name == "ad01_int8":
+        pytest.skip("its input is a single row")
+    inputs = noise(graph, count=2)
+    program = compile_model(graph, tmp_path, "layers.c", stream_input=True)
+    expected = layers_in_numpy(graph, inputs)
+    assert layers_in_c(program, inputs, 1) == expected
+    assert layers_in_c(program, inputs, 7) == expected
+
+
 ODD_MODELS = {
     "softmax without an axis but the batch": build.softmax((1,)),
     # A dilation times a row or a pixel beyond int32, where only one tap is.
@@ -140,10 +163,15 @@ def test_odd_model_equals_the_executor(name: str, tmp_path: Path) -> None:
     assert layers_in_c(program, inputs) == layers_in_numpy(graph, inputs)
 
 
-@pytest.mark.parametrize("graph", [tiny_model(), two_branches()], ids=lambda graph: graph.name)
-def test_contract_of_ek_model(graph: Graph, tmp_path: Path) -> None:
-    lines = run([str(compile_model(graph, tmp_path, "interface.c"))]).decode().splitlines()
-    _, plan = plan_graph(graph)
+@pytest.mark.parametrize(
+    ("graph", "stream_input"),
+    [(tiny_model(), False), (two_branches(), False), (tiny_model(), True)],
+    ids=["tiny", "two branches", "tiny, streamed"],
+)
+def test_contract_of_ek_model(graph: Graph, stream_input: bool, tmp_path: Path) -> None:
+    program = compile_model(graph, tmp_path, "interface.c", stream_input=stream_input)
+    lines = run([str(program)]).decode().splitlines()
+    _, plan = plan_graph(graph, stream_input=stream_input)
     assert lines[:4] == [graph.name, "aot", graph.sha256, f"{len(graph.ops)} {plan.arena_bytes}"]
     expected = []
     for index in (*graph.inputs, *graph.outputs):
@@ -267,6 +295,14 @@ def test_constant_bytes_are_those_of_the_object(
 
 
 @pytest.mark.parametrize("compiler", CORTEX_M4)
+def test_constant_bytes_of_a_streamed_model(compiler: str, tmp_path: Path) -> None:
+    graph = tiny_model()
+    objects = _cortex_m4_objects(graph, compiler, tmp_path, ("-Os",), kernels=False, stream_input=True)
+    program, _ = plan_graph(graph, stream_input=True)
+    assert sum(map(_constants_in, objects)) == constant_bytes(program)
+
+
+@pytest.mark.parametrize("compiler", CORTEX_M4)
 def test_params_bytes_are_those_of_the_structs(compiler: str, tmp_path: Path) -> None:
     graph = tiny_model()
     calls = [call for op in graph.ops if (call := kernel_call(graph, op)) is not None]
@@ -283,9 +319,17 @@ def _generate_with(graph: Graph, tensors: dict[int, object]) -> None:
 
 
 def _cortex_m4_objects(
-    graph: Graph, compiler: str, folder: Path, flags: tuple[str, ...], *, kernels: bool = True
+    graph: Graph,
+    compiler: str,
+    folder: Path,
+    flags: tuple[str, ...],
+    *,
+    kernels: bool = True,
+    stream_input: bool = False,
 ) -> list[Path]:
-    sources = write_model(graph, folder) + ([ENGINE, *sorted(KERNELS.glob("*.c"))] if kernels else [])
+    sources = write_model(graph, folder, stream_input=stream_input) + (
+        [ENGINE, *sorted(KERNELS.glob("*.c"))] if kernels else []
+    )
     objects = [folder / f"{source.stem}.o" for source in sources]
     command = [*cortex_m4_compiler(compiler), "-std=c11", "-ffreestanding", *WARNINGS, *flags, f"-I{INCLUDE}"]
     for source, target in zip(sources, objects, strict=True):

@@ -29,8 +29,9 @@ from edgekit.codegen.memory_plan import (
     plan_memory,
 )
 from edgekit.codegen.rows import Reach, Rows
+from edgekit.errors import UsageError
 from edgekit.graph.executor import execute
-from edgekit.graph.ir import Graph, Op, Tensor
+from edgekit.graph.ir import Graph, Op, Reshape, Tensor
 from edgekit.graph.tflite import read_tflite
 
 # Layers in turns; layer by layer; and for speed, where most tensors are seen as single rows.
@@ -52,6 +53,40 @@ def test_arena_of_the_reference_models(mlperf_tiny_model: Path) -> None:
     assert quick.arena_bytes == whole
     run_with_noise(program_in_rows, quick)
     run_with_noise(program, plan)
+
+
+STREAMED_ARENA_BYTES = {"vww_96_int8": 13_536, "pretrainedResnet_quant": 14_880, "kws_ref_model": 5_092}
+
+
+def test_arena_with_a_streamed_input(mlperf_tiny_model: Path) -> None:
+    graph = read_tflite(mlperf_tiny_model.read_bytes(), mlperf_tiny_model.stem)
+    if graph.name == "ad01_int8":
+        with pytest.raises(UsageError, match="1x640, which is no image of several rows"):
+            plan_graph(graph, stream_input=True)
+        return
+    program, plan = plan_graph(graph, stream_input=True)
+    assert plan.arena_bytes == STREAMED_ARENA_BYTES[graph.name]
+    run_with_noise(program, plan)
+    run_with_noise(*plan_graph(graph, planning="speed", stream_input=True))
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_small_model_with_a_streamed_input_in_one_array(fuse: bool) -> None:
+    program = lower(tiny_model(), stream_input=True)
+    plan = plan_memory(program, fuse=fuse)
+    assert len(plan.segments[0]) > 1
+    assert plan.ring_rows[0] < 6
+    run_with_noise(program, plan)
+
+
+def test_only_one_image_that_nobody_needs_whole_can_be_streamed() -> None:
+    with pytest.raises(UsageError, match="has 2 inputs; only a single one can come row by row"):
+        lower(two_branches(), stream_input=True)
+    graph = tiny_model()
+    reshaped = {**graph.tensors, 1: replace(graph.tensors[0], index=1, shape=(1, 36))}
+    flat = replace(graph, tensors=reshaped, ops=(Reshape(0, (0,), 1),), outputs=(1,))
+    with pytest.raises(UsageError, match="operator 0 of tiny, RESHAPE, needs the whole input at once"):
+        lower(flat, stream_input=True)
 
 
 @pytest.mark.parametrize("model", [tiny_model, two_branches])
@@ -83,9 +118,10 @@ _CALL = KernelCall("kernel", "kernel.c", "params", Struct(()))
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
     """Random layers on random rows: windows, strides, several inputs and outputs, views, scratch bytes."""
-    inputs = draw(st.integers(1, 2))
+    streamed = draw(st.booleans())
+    inputs = 1 if streamed else draw(st.integers(1, 2))
     storages = {index: _draw_rows(draw) for index in range(inputs)}
-    layers: list[Layer] = []
+    layers = [Layer(Op(-1, (), 0), (), 0, storages[0], None)] if streamed else []
     for number in range(draw(st.integers(1, 8))):
         storage = inputs + number
         rows = _draw_rows(draw)
@@ -94,7 +130,7 @@ def programs(draw: st.DrawFn) -> Program:
         call = replace(_CALL, scratch_bytes=draw(st.sampled_from([0, 0, 0, 5, 40])))
         layers.append(Layer(Op(number, tuple(sources), storage), operands, storage, rows, call))
         storages[storage] = rows
-    written = st.sampled_from([layer.storage for layer in layers])
+    written = st.sampled_from([layer.storage for layer in layers if not layer.is_feed])
     outputs = draw(st.lists(written, min_size=1, max_size=2, unique=True))
     tensors = {index: Tensor(index, "", (rows.size_bytes,), 1.0, 0) for index, rows in storages.items()}
     graph = Graph("random", "00" * 32, tensors, (), tuple(range(inputs)), tuple(outputs))

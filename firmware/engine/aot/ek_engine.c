@@ -11,7 +11,8 @@
 
 __attribute__((weak)) void ek_port_relax(void) {}
 
-static int8_t *arena; /* NULL until ek_model_init succeeds */
+static int8_t *arena;      /* NULL until ek_model_init succeeds */
+static uint32_t rows_done; /* rows of input 0 that were handed over for the next run */
 static ek_op_observer observer;
 static void *observer_context;
 
@@ -51,8 +52,16 @@ static int run_row(const EK_FLASH ek_layer *layer, uint32_t y) {
     return observer(observer_context, &rows);
 }
 
+/* Whether the first layer is the input, which then has no place of its own in the arena. */
+static int is_streamed(void) {
+    return ek_model_plan.input_offsets == NULL;
+}
+
 /* Whether the rows that row `y` needs are there, as far as layers of the same segment write them. */
 static int is_ready(const EK_FLASH ek_layer *layer, uint32_t y) {
+    if (layer->input_count == 0) {
+        return y < rows_done;
+    }
     for (uint32_t i = 0; i < layer->input_count; i++) {
         const EK_FLASH ek_operand *operand = &layer->inputs[i];
         if (operand->producer != EK_PRODUCED_BEFORE) {
@@ -67,12 +76,25 @@ static int is_ready(const EK_FLASH ek_layer *layer, uint32_t y) {
     return 1;
 }
 
-/* Runs the segment of `count` layers from `first` on, row by row. Returns what the observer says. */
-static int run_segment(const EK_FLASH ek_layer *first, uint32_t count) {
-    uint16_t *const progress = ek_model_plan.progress;
-    for (uint32_t i = 0; i < count; i++) {
-        progress[i] = 0;
+/* Layers of the segment that begins with `first`. */
+static uint32_t count_layers(const EK_FLASH ek_layer *first) {
+    uint32_t count = 1;
+    while (first[count - 1].fused) {
+        count++;
     }
+    return count;
+}
+
+static void begin_segment(uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        ek_model_plan.progress[i] = 0;
+    }
+}
+
+/* Goes on with the segment of `count` layers from `first` on, row by row, until it is at its end or the
+ * caller's next row is due. Returns what the observer says. */
+static int continue_segment(const EK_FLASH ek_layer *first, uint32_t count) {
+    uint16_t *const progress = ek_model_plan.progress;
     for (uint32_t i = count; i > 0;) {
         const EK_FLASH ek_layer *layer = &first[i - 1];
         const uint32_t y = progress[i - 1];
@@ -92,6 +114,7 @@ static int run_segment(const EK_FLASH ek_layer *first, uint32_t count) {
 
 ek_status ek_model_init(void *memory, size_t memory_bytes) {
     arena = NULL;
+    rows_done = 0;
     if (memory == NULL || (uintptr_t)memory % ARENA_ALIGNMENT != 0 ||
         memory_bytes < ek_model_get_info()->arena_bytes) {
         return EK_ERR_ARENA;
@@ -101,23 +124,74 @@ ek_status ek_model_init(void *memory, size_t memory_bytes) {
 }
 
 int8_t *ek_model_input(unsigned index) {
-    return arena != NULL && index < ek_model_get_info()->input_count
+    return arena != NULL && index < ek_model_get_info()->input_count && !is_streamed()
                ? arena + ek_model_plan.input_offsets[index]
                : NULL;
 }
 
-ek_status ek_model_invoke(void) {
-    if (arena == NULL) {
+static int has_all_rows(void) {
+    const ek_model_info *const info = ek_model_get_info();
+    return rows_done * info->input_row_bytes == info->inputs[0].size_bytes;
+}
+
+int8_t *ek_model_next_row(void) {
+    if (arena == NULL || has_all_rows()) {
+        return NULL;
+    }
+    return is_streamed() ? row_address(&ek_model_plan.layers[0].output, rows_done)
+                         : ek_model_input(0) + rows_done * ek_model_get_info()->input_row_bytes;
+}
+
+ek_status ek_model_row_done(void) {
+    const EK_FLASH ek_layer *const first = ek_model_plan.layers;
+    if (arena == NULL || has_all_rows()) {
         return EK_ERR_NOT_READY;
     }
+    rows_done++;
+    if (is_streamed()) {
+        const uint32_t count = count_layers(first);
+        if (rows_done == 1) {
+            begin_segment(count);
+        }
+        if (continue_segment(first, count) != 0) {
+            rows_done = 0;
+            return EK_ERR_STOPPED;
+        }
+    }
+    return EK_OK;
+}
+
+ek_status ek_model_feed_rows(const int8_t *rows, uint32_t count) {
+    const uint32_t row_bytes = ek_model_get_info()->input_row_bytes;
+    ek_status status = EK_OK;
+    for (; count > 0 && status == EK_OK; count--) {
+        int8_t *const row = ek_model_next_row();
+        for (uint32_t i = 0; i < row_bytes && row != NULL; i++) {
+            row[i] = *rows++;
+        }
+        status = ek_model_row_done();
+    }
+    return status;
+}
+
+void ek_model_forget_rows(void) {
+    rows_done = 0;
+}
+
+ek_status ek_model_invoke(void) {
+    if (arena == NULL || ((is_streamed() || rows_done != 0) && !has_all_rows())) {
+        return EK_ERR_NOT_READY;
+    }
+    rows_done = 0;
     const EK_FLASH ek_layer *layer = ek_model_plan.layers;
     const EK_FLASH ek_layer *const end = layer + ek_model_plan.layer_count;
+    if (is_streamed()) {
+        layer += count_layers(layer); /* the rows took it to its end */
+    }
     while (layer != end) {
-        uint32_t count = 1;
-        while (layer[count - 1].fused) {
-            count++;
-        }
-        if (run_segment(layer, count) != 0) {
+        const uint32_t count = count_layers(layer);
+        begin_segment(count);
+        if (continue_segment(layer, count) != 0) {
             return EK_ERR_STOPPED;
         }
         layer += count;

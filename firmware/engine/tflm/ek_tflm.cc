@@ -83,6 +83,7 @@ struct Engine {
     uint32_t op; /* the operator that runs next */
     Refusal refusal;
     bool ready;
+    uint32_t rows_done; /* rows of input 0 that were handed over for the next run */
     bool stopped;
     ek_op_observer observer;
     void *observer_context;
@@ -216,6 +217,7 @@ bool register_ops() {
 
 extern "C" ek_status ek_model_init(void *arena, size_t arena_bytes) {
     engine.ready = false;
+    engine.rows_done = 0;
     engine.interpreter.clear();
     if (arena == nullptr || reinterpret_cast<uintptr_t>(arena) % kArenaAlignment != 0 ||
         arena_bytes < EK_MODEL_ARENA_BYTES || arena_bytes < EK_MODEL_PREPARE_BYTES) {
@@ -242,10 +244,43 @@ extern "C" int8_t *ek_model_input(unsigned index) {
                                                               : nullptr;
 }
 
-extern "C" ek_status ek_model_invoke(void) {
-    if (!engine.ready) {
+extern "C" int8_t *ek_model_next_row(void) {
+    const ek_model_info *info = ek_model_get_info();
+    const uint32_t offset = engine.rows_done * info->input_row_bytes;
+    return engine.ready && offset != info->inputs[0].size_bytes ? ek_model_input(0) + offset : nullptr;
+}
+
+extern "C" ek_status ek_model_row_done(void) {
+    if (ek_model_next_row() == nullptr) {
         return EK_ERR_NOT_READY;
     }
+    engine.rows_done++;
+    return EK_OK;
+}
+
+extern "C" ek_status ek_model_feed_rows(const int8_t *rows, uint32_t count) {
+    const uint32_t row_bytes = ek_model_get_info()->input_row_bytes;
+    for (; count > 0; count--) {
+        int8_t *row = ek_model_next_row();
+        for (uint32_t i = 0; i < row_bytes && row != nullptr; i++) {
+            row[i] = *rows++;
+        }
+        if (ek_model_row_done() != EK_OK) {
+            return EK_ERR_NOT_READY;
+        }
+    }
+    return EK_OK;
+}
+
+extern "C" void ek_model_forget_rows(void) {
+    engine.rows_done = 0;
+}
+
+extern "C" ek_status ek_model_invoke(void) {
+    if (!engine.ready || (engine.rows_done != 0 && ek_model_next_row() != nullptr)) {
+        return EK_ERR_NOT_READY;
+    }
+    engine.rows_done = 0;
     engine.op = 0;
     engine.stopped = false;
     const TfLiteStatus status = engine.interpreter.object->Invoke();

@@ -11,6 +11,18 @@
  *     if (ek_model_invoke() != EK_OK) { ... }
  *     use(ek_model_output(0));
  *
+ * Where the input comes row by row, as from a camera, rows can be handed over as they come:
+ *
+ *     int8_t *row;
+ *     while ((row = ek_model_next_row()) != NULL) {
+ *         fill_row(row);
+ *         if (ek_model_row_done() != EK_OK) { ... }
+ *     }
+ *     if (ek_model_invoke() != EK_OK) { ... }
+ *
+ * A model whose firmware was generated with --stream-input can be given its input in no other way: it
+ * computes with each row what can be computed, and never has the whole input in memory.
+ *
  * One model a program. Nothing here allocates, blocks or prints. The functions are not reentrant.
  */
 #ifndef EDGEKIT_EK_MODEL_H
@@ -27,7 +39,7 @@ extern "C" {
 #endif
 
 /* Version of these contracts. Generated code is compiled against one version and refuses another. */
-#define EK_CONTRACT_VERSION 2
+#define EK_CONTRACT_VERSION 3
 
 #define EK_MAX_RANK     4
 #define EK_SHA256_BYTES 32
@@ -35,7 +47,7 @@ extern "C" {
 typedef enum ek_status {
     EK_OK = 0,
     EK_ERR_ARENA = -1,     /* the arena is too small, misaligned or missing */
-    EK_ERR_NOT_READY = -2, /* ek_model_init has not succeeded */
+    EK_ERR_NOT_READY = -2, /* ek_model_init has not succeeded, or rows of the input are missing */
     EK_ERR_ENGINE = -3,    /* the engine refused the model or failed to run it */
     EK_ERR_STOPPED = -4    /* the observer asked to stop; not a failure */
 } ek_status;
@@ -56,8 +68,10 @@ typedef struct ek_model_info {
     uint8_t sha256[EK_SHA256_BYTES]; /* digest of the .tflite file that this was made from */
     uint32_t op_count;               /* operators of the .tflite, numbered from 0 in execution order */
     uint32_t arena_bytes;            /* smallest arena that ek_model_init accepts */
+    uint32_t input_row_bytes;        /* of input 0: W * C of an image 1 x H x W x C, else its size */
     uint8_t input_count;
     uint8_t output_count;
+    uint8_t input_streamed;        /* 1: input 0, the only one, is there a row at a time only */
     const ek_tensor_info *inputs;  /* input_count entries */
     const ek_tensor_info *outputs; /* output_count entries */
 } ek_model_info;
@@ -76,13 +90,39 @@ ek_status ek_model_init(void *arena, size_t arena_bytes);
 /*
  * The buffer of input `index`, to be written by the caller before each ek_model_invoke: an invocation
  * may reuse it, so its contents are undefined afterwards. Lies in the arena.
- * NULL before ek_model_init or for an index that does not exist.
+ * NULL before ek_model_init, for an index that does not exist, and where the input is streamed.
  */
 int8_t *ek_model_input(unsigned index);
 
 /*
- * Runs the model once on what the input buffers hold.
- * Returns EK_OK, EK_ERR_NOT_READY, EK_ERR_ENGINE, or EK_ERR_STOPPED where the observer stopped it.
+ * Where the next row of input 0 goes: input_row_bytes bytes in the arena, to be written by the caller and
+ * then handed over with ek_model_row_done. Until then each call returns the same address. The first row
+ * begins a new input, and outputs read before are no longer valid.
+ * NULL before ek_model_init, and when all rows of the input are there.
+ */
+int8_t *ek_model_next_row(void);
+
+/*
+ * Takes over the row at ek_model_next_row. Where the input is streamed, computes all that it suffices for:
+ * the observer is called from within, and the work of an inference is spread over the rows.
+ * Returns EK_OK; EK_ERR_NOT_READY where no row is due; EK_ERR_ENGINE; or EK_ERR_STOPPED where the observer
+ * stopped it: the next row is then the first of a new input.
+ */
+ek_status ek_model_row_done(void);
+
+/*
+ * Both for `count` rows that lie one after the other at `rows`, input_row_bytes each; they are copied.
+ * Returns what ek_model_row_done does; rows before a failure were taken.
+ */
+ek_status ek_model_feed_rows(const int8_t *rows, uint32_t count);
+
+/* Forgets the rows that were handed over, as of a frame that was cut short: the next row is the first. */
+void ek_model_forget_rows(void);
+
+/*
+ * Runs the model once on what the input buffers hold, or finishes it once all rows were handed over.
+ * Returns EK_OK, EK_ERR_NOT_READY (rows are missing: hand them over and call again), EK_ERR_ENGINE, or
+ * EK_ERR_STOPPED where the observer stopped it.
  */
 ek_status ek_model_invoke(void);
 

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* Version of these structs. Generated code is compiled against one version and refuses another. */
-#define EK_PLAN_VERSION 1
+#define EK_PLAN_VERSION 2
 
 /* Rows of a tensor in the arena: row r lies at offset + (r % ring_rows) * row_bytes. */
 typedef struct ek_rows {
@@ -42,12 +42,12 @@ typedef struct ek_operand {
     uint16_t producer; /* layers between it and the segment's first, or EK_PRODUCED_BEFORE */
 } ek_operand;
 
-/* No operator: a part of the one whose layer follows. */
+/* No operator: a part of the one whose layer follows, or the streamed input. */
 #define EK_NO_OP 0xffff
 
 /* One operator, or a part of one. */
 typedef struct ek_layer {
-    ek_kernel kernel; /* NULL where the output is the input under another shape */
+    ek_kernel kernel; /* NULL where the output is the input under another shape, or the streamed input */
     const EK_FLASH void *params;
     const int8_t *outside; /* stands in for a row outside the input, in RAM like any; NULL where the kernel
                               wants NULL */
@@ -63,11 +63,14 @@ typedef struct ek_layer {
 /*
  * Layers run segment by segment. Within a segment of several, the next row is always computed of the latest
  * layer whose input rows are there: so rows are used up as soon as they can be.
+ *
+ * A streamed input is the first layer, the only one without inputs: its next row is "computed" when the
+ * caller hands it over, and as the earliest layer it is asked for one only when no other row can be computed.
  */
 typedef struct ek_plan {
     const EK_FLASH ek_layer *layers;
     uint16_t layer_count;
-    const EK_FLASH uint32_t *input_offsets; /* of each input and output in the arena, in bytes */
+    const EK_FLASH uint32_t *input_offsets; /* of each input, in bytes; NULL where it is streamed */
     const EK_FLASH uint32_t *output_offsets;
     const int8_t **taps; /* room for the row pointers of any layer */
     uint16_t *progress;  /* room for a counter a layer of the longest segment */

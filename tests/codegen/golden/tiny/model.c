@@ -8,14 +8,14 @@
 #include "edgekit/ek_plan.h"
 #include "model_weights.h"
 
-#if EK_CONTRACT_VERSION != 2
-#error "model.c is for ek_model.h version 2: generate it again with these headers' edgekit"
+#if EK_CONTRACT_VERSION != 3
+#error "model.c is for ek_model.h version 3: generate it again with these headers' edgekit"
 #endif
 #if EK_KERNELS_VERSION != 2
 #error "model.c is for ek_kernels.h version 2: generate it again with these headers' edgekit"
 #endif
-#if EK_PLAN_VERSION != 1
-#error "model.c is for ek_plan.h version 1: generate it again with these headers' edgekit"
+#if EK_PLAN_VERSION != 2
+#error "model.c is for ek_plan.h version 2: generate it again with these headers' edgekit"
 #endif
 
 #define OP_COUNT 11
@@ -314,8 +314,10 @@ static const ek_model_info info = {
     },
     .op_count = OP_COUNT,
     .arena_bytes = EK_MODEL_ARENA_BYTES,
+    .input_row_bytes = 6,
     .input_count = 1,
     .output_count = 1,
+    .input_streamed = 0,
     .inputs = inputs,
     .outputs = outputs,
 };

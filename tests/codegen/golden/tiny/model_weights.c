@@ -4,7 +4,7 @@
  */
 #include "model_weights.h"
 
-/* Operator 1: CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
+/* Operator 1 CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
 
 /* weights: OHWI 2x3x3x1 */
 const EK_FLASH int8_t model_op1_stem_relu_weights[18] = {
@@ -26,7 +26,7 @@ const EK_FLASH int8_t model_op1_stem_relu_shift[2] = {
     -5, -6,
 };
 
-/* Operator 2: DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
+/* Operator 2 DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
 
 /* weights: HWO 3x3x2 */
 const EK_FLASH int8_t model_op2_depthwise_relu_weights[18] = {
@@ -48,7 +48,7 @@ const EK_FLASH int8_t model_op2_depthwise_relu_shift[2] = {
     -6, -5,
 };
 
-/* Operator 3: CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
+/* Operator 3 CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
 
 /* weights: OHWI 2x1x1x2 */
 const EK_FLASH int8_t model_op3_pointwise_biasadd_weights[4] = {
@@ -70,7 +70,7 @@ const EK_FLASH int8_t model_op3_pointwise_biasadd_shift[2] = {
     -5, -5,
 };
 
-/* Operator 9: FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
+/* Operator 9 FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
 
 /* weights: OI 3x2 */
 const EK_FLASH int8_t model_op9_logits_biasadd_weights[6] = {
