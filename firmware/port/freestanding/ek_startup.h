@@ -23,8 +23,8 @@ extern uint32_t ek_stack_bottom[], ek_stack_top[];
 /* Paints the free part of the stack, copies .data and clears .bss. */
 void ek_startup_memory(void);
 
-/* The most stack used since start-up, in bytes: how much of the paint is gone. */
-uint32_t ek_startup_stack_used_bytes(void);
+/* startup.c also has two functions of ek_port.h that are the same for all: ek_port_board_name, and
+ * ek_port_stack_used_bytes, which counts how much of the paint is gone. */
 
 /*
  * Stops the processor for good. Weak: the default executes an undefined instruction, which on a

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "edgekit/ek_port.h"
+#include "ek_board.h"
 
 #define STACK_PAINT 0xC5C5A5A5u
 
@@ -34,7 +35,11 @@ void ek_startup_memory(void) {
     }
 }
 
-uint32_t ek_startup_stack_used_bytes(void) {
+const char *ek_port_board_name(void) {
+    return EK_BOARD_NAME;
+}
+
+uint32_t ek_port_stack_used_bytes(void) {
     const volatile uint32_t *word = ek_stack_bottom;
     while (word < ek_stack_top && *word == STACK_PAINT) {
         ++word;

@@ -105,14 +105,6 @@ uint32_t ek_port_clock_hz(void) {
     return EK_BOARD_CLOCK_HZ;
 }
 
-uint32_t ek_port_stack_used_bytes(void) {
-    return ek_startup_stack_used_bytes();
-}
-
-const char *ek_port_board_name(void) {
-    return EK_BOARD_NAME;
-}
-
 void ek_port_reset(void) {
     ek_cortex_m_system_reset();
 }

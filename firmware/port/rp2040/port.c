@@ -206,14 +206,6 @@ uint32_t ek_port_clock_hz(void) {
     return EK_BOARD_CLOCK_HZ;
 }
 
-uint32_t ek_port_stack_used_bytes(void) {
-    return ek_startup_stack_used_bytes();
-}
-
-const char *ek_port_board_name(void) {
-    return EK_BOARD_NAME;
-}
-
 /* The boot ROM starts the flash anew, unless a program left another address in the scratch registers. */
 void ek_port_reset(void) {
     PSM_WDSEL = WDSEL_ALL_BUT_OSC;

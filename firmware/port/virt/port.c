@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekit/ek_port.h"
 
-#include "ek_board.h"
 #include "ek_startup.h"
 #include "ek_virt.h"
 
@@ -58,14 +57,6 @@ uint64_t ek_port_ticks(void) {
 
 uint32_t ek_port_clock_hz(void) {
     return 0; /* instructions have no duration here */
-}
-
-uint32_t ek_port_stack_used_bytes(void) {
-    return ek_startup_stack_used_bytes();
-}
-
-const char *ek_port_board_name(void) {
-    return EK_BOARD_NAME;
 }
 
 void ek_port_reset(void) {
