@@ -19,6 +19,7 @@ from edgekit.projects.baremetal import LINKER_SCRIPT, startup_folder
 from edgekit.projects.board_files import board_header, memory_script
 from edgekit.projects.firmware_files import port_sources, with_headers
 from edgekit.toolchains.cores import CORES
+from edgekit.toolchains.flags import DEFAULT_OPTIMIZE, Optimize
 from edgekit.toolchains.zig import find_zig
 
 PROBE = Path(__file__).with_name("probe.c")
@@ -80,10 +81,12 @@ def tiny_graph(inputs: int = 4) -> Graph:
     return Graph("tiny", "ab" * 32, tensors, (layer,), (0,), (1,))
 
 
-def tiny_project(board: Board, graph: Graph | None = None) -> Project:
+def tiny_project(board: Board, graph: Graph | None = None, optimize: Optimize = DEFAULT_OPTIMIZE) -> Project:
     """The complete firmware of :func:`tiny_graph` for ``board``."""
     graph = graph or tiny_graph()
-    return assemble(board, graph, TINY_MODEL, engine_files("aot", graph, TINY_MODEL, board), "aot")
+    return assemble(
+        board, graph, TINY_MODEL, engine_files("aot", graph, TINY_MODEL, board, optimize=optimize), "aot"
+    )
 
 
 def board_with(name: str, *, flash_bytes: int | None = None, ram_bytes: int | None = None) -> Board:
