@@ -62,10 +62,10 @@ class _Network:
     def classifier(self, classes: int) -> None:
         reducer = schema.ReducerOptionsT()
         axes = self.builder.constant("axes", np.array([1, 2], np.int32))
-        mean = self.builder.activation("mean", (1, self._channels), Quantized(2 / 255, -128))
+        mean = self.builder.activation("mean", (1, self._channels), _RELU6)
         self.builder.operator("MEAN", [self.last, axes], mean, reducer)
-        self.last, self._quantized = mean, Quantized(2 / 255, -128)
-        weights, scales, bias = self._constants((classes, self._channels), self._channels // 8, classes)
+        self.last, self._quantized = mean, _RELU6
+        weights, scales, bias = self._constants((classes, self._channels), 2 * self._channels, classes)
         inputs = [mean, *self._add("logits", weights, scales[:1], bias, axis=0)]
         logits = self.builder.activation("logits", (1, classes), Quantized(0.06, 4))
         self.builder.operator("FULLY_CONNECTED", inputs, logits, schema.FullyConnectedOptionsT())
@@ -89,7 +89,7 @@ class _Network:
     def _constants(self, shape: tuple[int, ...], fan_in: int, outputs: int):
         """Weights, their scales and biases that keep activations within reach of RELU6."""
         weights = self._random.integers(-127, 128, shape, dtype=np.int8)
-        gain = self._random.uniform(2.0, 3.0, outputs)
+        gain = self._random.uniform(1.2, 1.8, outputs)
         scales = [float(value) for value in np.float32(gain / (73 * np.sqrt(fan_in)))]
         real = self._random.normal(0.5, 0.5, outputs)
         bias = np.array(real / (self._quantized.scale * np.array(scales)), np.int32)
