@@ -17,7 +17,10 @@ _LIST_TIMEOUT_S = 30.0
 _FLASH_TIMEOUT_S = 300.0
 
 # Probes are no serial ports: the group of those is of no use.
-_HINT_UDEV = "on Linux, install pyOCD's udev rules (https://github.com/pyocd/pyOCD/tree/main/udev) and plug it in again."
+_HINT_UDEV = (
+    "on Linux, install pyOCD's udev rules (https://github.com/pyocd/pyOCD/tree/main/udev), and plug it in "
+    "again."
+)
 
 _FAILURES = (
     KnownFailure(
@@ -126,8 +129,8 @@ def choose_probe(probes: list[Probe], wanted: str | None, board: str) -> Probe:
     if not probes:
         raise DeviceError(
             f"no debug probe is plugged in, which flashes {board}. Connect the board's own USB port "
-            "(ST-LINK, DAPLink), or a probe with SWDIO, SWCLK and GND wired. If one is plugged in, your user may "
-            f"not use it: {_HINT_UDEV}"
+            "(ST-LINK, DAPLink), or a probe with SWDIO, SWCLK and GND wired. If one is plugged in, your user "
+            f"may not use it: {_HINT_UDEV}"
         )
     listed = "; ".join(map(str, probes))
     if wanted is None:
