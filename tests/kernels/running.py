@@ -23,7 +23,8 @@ def kernel_functions(programs: Mapping[str, Program]) -> list[str]:
 
 def kernel_files(programs: Mapping[str, Program]) -> list[str]:
     """The files of firmware/ that define them, sorted."""
-    return sorted({layer.call.source for p in programs.values() for layer in p.layers if layer.call})
+    layers = [layer for program in programs.values() for layer in program.layers]
+    return sorted({name for layer in layers if layer.call for name in layer.call.sources})
 
 
 def write_kernel_table(folder: Path, functions: Sequence[str], headers: Sequence[str] = ()) -> None:

@@ -55,7 +55,7 @@ Value: TypeAlias = Integer | ConstantArray | Struct
 @dataclass(frozen=True)
 class KernelCall:
     """``function(&params, rows, output, scratch)`` for each row, from ``source`` (a file of firmware/),
-    declared in ``header`` (a file of firmware/include/).
+    declared in ``header`` (a file of firmware/include/). ``more_sources`` are compiled with it.
 
     ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
     the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
@@ -70,6 +70,12 @@ class KernelCall:
     scratch_bytes: int = 0
     alignment: int = 1
     outside: int | None = None
+    more_sources: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files of firmware/ that it consists of."""
+        return (self.source, *self.more_sources)
 
     @property
     def params_bytes(self) -> int:
