@@ -20,7 +20,7 @@ from edgekit.codegen.kernels.values import (
     uint16,
     uint32,
 )
-from edgekit.graph.ir import Conv2D, Graph, Op, Window
+from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_armv6m.h"
 _QUAD = 4
@@ -36,6 +36,8 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     """How ``op`` runs on Armv6-M; None where these kernels cannot run it."""
     if isinstance(op, Conv2D):
         return _conv_2d(graph, op)
+    if isinstance(op, DepthwiseConv2D):
+        return _depthwise_conv_2d(graph, op)
     return None
 
 
@@ -70,8 +72,56 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
     return replace(
         call,
         scratch_bytes=quads_bytes + (channels if hangs_over else 0),
-        outside=op.input_zero_point if op.window.pad_top > 0 or op.window.pad_bottom > 0 else None,
+        outside=outside_value(op),
     )
+
+
+def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    output_width = graph.tensors[op.output].shape[2]
+    if (op.window.height, op.window.width, op.depth_multiplier) != (3, 3, 1):
+        return None
+    weights = op.filter.reshape(-1, channels).T.astype(np.int64)
+    factors = two_factors(op, *sum_bounds(op, weights))
+    if factors is None or factors.drop.any():
+        return None
+    start = raw_bias(op, weights) - factors.origin
+    constants = (factors.x_max, factors.whole, factors.fraction, factors.offset)
+    words = np.column_stack([start, weights, *constants]) & _WORD_MASK
+    first, count = inner_columns(op.window, width, output_width)
+    params = struct(
+        input=array(map(uint16, (width, channels))),
+        output=array(map(uint16, (output_width, channels))),
+        window=window_struct(op.window),
+        inner_first=uint16(first),
+        inner_count=uint16(count),
+        input_zero_point=int8(op.input_zero_point),
+        weights=ConstantArray(
+            "weights", "uint32_t", words.astype(np.uint32), f"{channels} channels of {words.shape[1]}"
+        ),
+    )
+    check_ranges(op, params)
+    return KernelCall(
+        "ek_armv6m_depthwise_conv_2d_s8",
+        "kernels/armv6m/depthwise_conv_2d.c",
+        "ek_armv6m_depthwise_conv_2d",
+        params,
+        header=_HEADER,
+        scratch_bytes=9 * channels if count < output_width else 0,
+        outside=outside_value(op),
+    )
+
+
+def inner_columns(window: Window, width: int, output_width: int) -> tuple[int, int]:
+    """The first output column whose window lies inside the input's ``width`` columns, and how many do."""
+    left = np.arange(output_width) * window.stride_width - window.pad_left
+    inside = (left >= 0) & (left + (window.width - 1) * window.dilation_width < width)
+    return int(np.argmax(inside)), int(inside.sum())
+
+
+def outside_value(op: Conv2D | DepthwiseConv2D) -> int | None:
+    """What rows above and below the input hold, where there are such."""
+    return op.input_zero_point if op.window.pad_top > 0 or op.window.pad_bottom > 0 else None
 
 
 def window_struct(window: Window) -> Struct:

@@ -51,6 +51,26 @@ void ek_armv6m_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t 
 void ek_armv6m_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
+/* Words of a channel in ek_armv6m_depthwise_conv_2d. */
+#define EK_ARMV6M_CHANNEL_WORDS 14
+
+typedef struct ek_armv6m_depthwise_conv_2d {
+    ek_row_shape input;
+    ek_row_shape output; /* as many channels as the input */
+    ek_window window;    /* 3 x 3 */
+    uint16_t inner_first; /* the first output column whose window does not hang over, and how many follow */
+    uint16_t inner_count; /* each other */
+    int8_t input_zero_point;
+    /* For each channel: what its sum starts from, nine weights as words of 32 bits, row by row, and x_max,
+     * whole, fraction, offset. */
+    const uint32_t *weights;
+} ek_armv6m_depthwise_conv_2d;
+
+/* DEPTHWISE_CONV_2D (params: ek_armv6m_depthwise_conv_2d) with a window of 3 x 3, a depth multiplier of 1 and
+ * a drop of 0 for all channels. Scratch: 9 * channels bytes where a window hangs over. */
+void ek_armv6m_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                    void *scratch);
+
 #ifdef __cplusplus
 }
 #endif
