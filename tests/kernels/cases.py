@@ -112,6 +112,21 @@ def add_cases() -> Iterator[Case]:
         yield _add(f"add {number} scales {scale} clamp {clamp}", scale, next(zero_points), clamp)
 
 
+def vector_cases() -> Iterator[Case]:
+    """Rows and channels around what vectors of 16 bytes and tiles of a few pixels hold."""
+    for width, channels, filters in (
+        (4, 16, 16), (9, 8, 24), (3, 64, 8), (5, 20, 17), (1, 36, 33), (8, 12, 12), (11, 3, 40), (7, 32, 5),
+    ):  # fmt: skip
+        yield _conv_2d((2, width), (1, 1), (1, 1), (1, 1), "SAME", channels, filters)
+        yield _conv_2d((5, width), (3, 3), (2, 2), (1, 1), "SAME", channels, filters)
+        yield _conv_2d((4, width), (3, 1), (1, 1), (2, 1), "SAME", channels, filters)
+    yield _conv_2d((12, 9), (10, 4), (2, 2), (1, 1), "SAME", 1, 64)
+    for width, channels in ((48, 8), (9, 8), (6, 16), (5, 24), (13, 4), (3, 40), (2, 48), (17, 1), (7, 128)):
+        for stride in ((1, 1), (2, 2)):
+            yield _depthwise_conv_2d((4, width), (3, 3), stride, (1, 1), "SAME", channels, 1)
+            yield _depthwise_conv_2d((5, width), (2, 2), stride, (1, 1), "VALID", channels, 1)
+
+
 def pool_2d_cases() -> Iterator[Case]:
     kinds = (AveragePool2D, MaxPool2D)
     channels, clamps = cycle((1, 3, 8, 257)), cycle(CLAMPS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgekit.codegen.kernels import portable
+from edgekit.codegen.kernels import armv6m, mve, neon, portable
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.graph.ir import Graph, Op, Reshape
 
@@ -18,7 +18,12 @@ KERNELS_VERSION = 2
 
 _Kernels: TypeAlias = Callable[[Graph, Op], KernelCall | None]
 
-_BY_FEATURE: Mapping[str, _Kernels] = {}
+_BY_FEATURE: Mapping[str, _Kernels] = {
+    "mve": mve.kernel_call,
+    "dotprod": neon.dot_kernel_call,
+    "neon": neon.kernel_call,
+    "armv6m": armv6m.kernel_call,
+}
 """The kernels for a feature of a core (``edgekit.toolchains.cores``), the most capable first."""
 
 

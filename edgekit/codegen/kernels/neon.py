@@ -1,0 +1,327 @@
+"""Kernels for Advanced SIMD ("NEON") of firmware/kernels/neon: parameters and the order of weights.
+
+They are proved for what they are given: a model whose sums could leave int32, or whose products in pairs
+could leave int16, is run by the portable kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.codegen.kernels import portable
+from edgekit.codegen.kernels.values import (
+    ConstantArray,
+    Integer,
+    KernelCall,
+    Struct,
+    check_ranges,
+    dims,
+    int8,
+    only,
+    struct,
+    uint32,
+)
+from edgekit.graph.arithmetic import multiply_by_quantized_multiplier
+from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
+
+_HEADER = "edgekit/ek_kernels_neon.h"
+_VECTOR_BYTES = 16
+_QUAD = 4
+_TILE_CHANNELS = 16
+_LARGEST_LEFT_SHIFT_OF_ADD = 22
+_MOST_MERGED_CHANNELS = 64
+
+_Weighted = Conv2D | DepthwiseConv2D | FullyConnected
+_Int64Array = NDArray[np.int64]
+
+
+def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """How ``op`` runs on a core with NEON; None where the portable kernel is to run it."""
+    return _kernel_call(graph, op, has_dot=False)
+
+
+def dot_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """The same on a core that has SDOT, too."""
+    return _kernel_call(graph, op, has_dot=True)
+
+
+def _kernel_call(graph: Graph, op: Op, has_dot: bool) -> KernelCall | None:
+    if isinstance(op, DepthwiseConv2D) and op.filter.shape[3] == op.depth_multiplier:
+        # Of one input channel: an ordinary convolution.
+        return _conv(op, op.filter.transpose(3, 1, 2, 0), op.window, _width(graph, op), has_dot)
+    if isinstance(op, DepthwiseConv2D):
+        return _depthwise_conv(op, _width(graph, op)) if op.depth_multiplier == 1 else None
+    if isinstance(op, Conv2D):
+        return _conv(op, op.filter, op.window, _width(graph, op), has_dot)
+    if isinstance(op, FullyConnected):
+        pixel = Window(1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+        filters = op.filter[:, np.newaxis, np.newaxis, :]
+        return _conv(op, filters, pixel, _Widths(1, 1), has_dot) if op.filter_zero_point == 0 else None
+    return _add(graph, op) if isinstance(op, Add) else None
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """Pixels of a row."""
+
+    input: int
+    output: int
+
+
+def _width(graph: Graph, op: Op) -> _Widths:
+    return _Widths(graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What becomes of sums, (channels,) each. ``weights`` (channels, …) are those to multiply by."""
+
+    weights: _Int64Array
+    bias: _Int64Array
+    multiplier: _Int64Array
+    shift: _Int64Array
+    general: bool
+
+
+def _stage(op: _Weighted, filters: NDArray[np.int8]) -> _Stage | None:
+    """The stage of ``op`` for its ``filters`` (channels, …), None where a sum could leave int32.
+
+    Bounds of a sum follow from the weights. A channel of which both bounds give one output always gives it:
+    its weights become 0 and its factor 1, so that strange factors of dead channels cost nothing.
+    """
+    weights = filters.astype(np.int64)
+    flat = weights.reshape(len(weights), -1)
+    bias = op.bias.astype(np.int64) - op.input_zero_point * flat.sum(axis=1)
+    low = bias + np.minimum(-128 * flat, 127 * flat).sum(axis=1)
+    high = bias + np.maximum(-128 * flat, 127 * flat).sum(axis=1)
+    multiplier = np.broadcast_to(op.requantization.multiplier, bias.shape).astype(np.int64)
+    shift = np.broadcast_to(op.requantization.shift, bias.shape).astype(np.int64)
+    # Partial sums are smaller than that; so is what a left shift and then the zero point make of it.
+    largest = (np.abs(bias) + 128 * np.abs(flat).sum(axis=1)) * 2.0 ** np.maximum(shift, 0)
+    if largest.max() >= 2**31 - 256:
+        return None
+    lowest_output, highest_output = (_outputs(op, sums) for sums in (low, high))
+    constant = lowest_output == highest_output
+    weights = np.where(constant.reshape(-1, *(1,) * (weights.ndim - 1)), 0, weights)
+    # c * 2^8 * 2^30 / 2^31 / 2^7 = c
+    bias = np.where(constant, (lowest_output - op.output_zero_point) << 8, bias)
+    multiplier = np.where(constant, 2**30, multiplier)
+    shift = np.where(constant, -7, shift)
+    general = bool(shift.max() > 0) or op.output_zero_point != op.activation_min
+    return _Stage(weights, bias, multiplier, shift, general)
+
+
+def _outputs(op: _Weighted, sums: _Int64Array) -> _Int64Array:
+    """The output of each channel for its sum."""
+    scaled = multiply_by_quantized_multiplier(
+        sums.astype(np.int32), op.requantization.multiplier, op.requantization.shift
+    )
+    shifted = scaled.astype(np.int64) + op.output_zero_point
+    return np.clip(shifted, op.activation_min, op.activation_max)
+
+
+def _stage_struct(op: _Weighted, stage: _Stage, multiple: int) -> Struct:
+    """``ek_neon_stage`` with arrays whose length is a multiple of ``multiple``."""
+
+    def per_channel(role: str, values: _Int64Array) -> ConstantArray:
+        padded = np.pad(values, (0, -len(values) % multiple))
+        return ConstantArray(role, "int32_t", padded, f"{len(values)} channels")
+
+    return struct(
+        bias=per_channel("bias", stage.bias),
+        multiplier=per_channel("multiplier", stage.multiplier),
+        shift=per_channel("shift", stage.shift),
+        general=Integer("uint8_t", int(stage.general)),
+        zero_point=int8(op.output_zero_point),
+        activation_min=int8(op.activation_min),
+        activation_max=int8(op.activation_max),
+    )
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """``ek_neon_copies``; all but ``rows`` in bytes."""
+
+    rows: int
+    row: int
+    left: int
+    pitch: int
+
+    @property
+    def scratch_bytes(self) -> int:
+        """For all of them, and what is filled behind the last."""
+        return self.rows * self.pitch + _VECTOR_BYTES if self.rows else 0
+
+    def struct(self, value: int) -> Struct:
+        """As the kernels take them."""
+        return struct(
+            rows=uint32(self.rows),
+            row_bytes=uint32(self.row),
+            left_bytes=uint32(self.left),
+            pitch_bytes=uint32(self.pitch),
+            value=int8(value),
+        )
+
+
+def _copies(window: Window, row_bytes: int, channels: int, reach_bytes: int) -> _Copies:
+    """Copies of a window's rows of ``row_bytes``, of which a kernel reads the first ``reach_bytes``, columns
+    to the left included.
+    """
+    left = window.pad_left * channels
+    copied = min(row_bytes, reach_bytes - left)
+    pitch = reach_bytes + -reach_bytes % _VECTOR_BYTES
+    return _Copies(window.height, copied, left, pitch)
+
+
+def _conv(
+    op: _Weighted, filters: NDArray[np.int8], window: Window, width: _Widths, has_dot: bool
+) -> KernelCall | None:
+    """``filters`` are OHWI."""
+    stage = _stage(op, filters)
+    if stage is None:
+        return None
+    outputs, height, columns, channels = filters.shape
+    # Columns side by side are one run.
+    columns_a_run = columns if window.dilation_width == 1 else 1
+    run_bytes = columns_a_run * channels
+    padded_run = run_bytes + -run_bytes % _QUAD
+    run_starts = [j * window.dilation_width * channels for j in range(0, columns, columns_a_run)]
+    pixel_bytes = window.stride_width * channels
+    reach = (width.output - 1) * pixel_bytes + run_starts[-1] + padded_run
+    direct = height == 1 and window.pad_left == 0 and reach <= width.input * channels
+    copies = _Copies(0, 0, 0, 0) if direct else _copies(window, width.input * channels, channels, reach)
+    runs = stage.weights.reshape(outputs, -1, run_bytes)
+    packed = (_dot_order if has_dot else _pair_order)(runs)
+    if packed is None:
+        return None
+    offsets = np.array([i * copies.pitch + start for i in range(height) for start in run_starts])
+    params = struct(
+        copies=copies.struct(op.input_zero_point),
+        width=uint32(width.output),
+        channels=uint32(outputs),
+        pixel_bytes=uint32(pixel_bytes),
+        runs=uint32(len(offsets)),
+        run_quads=uint32(padded_run // _QUAD),
+        run_offsets=ConstantArray("run_offsets", "uint32_t", offsets, f"{len(offsets)} runs"),
+        weights=ConstantArray("weights", "int8_t", packed, f"of OHWI {dims(filters.shape)}"),
+        stage=_stage_struct(op, stage, _TILE_CHANNELS // 2),
+    )
+    name = "dot_conv" if has_dot else "conv"
+    return _call(op, name, params, copies)
+
+
+def _tiles(runs: _Int64Array) -> list[_Int64Array]:
+    """``runs`` (outputs, runs, bytes) as tiles of 16 or, in the end, 8 outputs:
+    (runs, quads of bytes, quads of outputs, 4 outputs, 4 bytes) each, with zeros where there is nothing.
+    """
+    outputs, count, run_bytes = runs.shape
+    padded = np.pad(runs, ((0, -outputs % (_TILE_CHANNELS // 2)), (0, 0), (0, -run_bytes % _QUAD)))
+    return [
+        padded[first : first + _TILE_CHANNELS]
+        .reshape(-1, _QUAD, count, padded.shape[2] // _QUAD, _QUAD)
+        .transpose(2, 3, 0, 1, 4)
+        for first in range(0, len(padded), _TILE_CHANNELS)
+    ]
+
+
+def _dot_order(runs: _Int64Array) -> _Int64Array:
+    return np.concatenate([tile.reshape(-1) for tile in _tiles(runs)])
+
+
+def _pair_order(runs: _Int64Array) -> _Int64Array | None:
+    """Pairs of bytes of 4 outputs, then the other pairs; None where the sum of two products could leave
+    int16.
+    """
+    tiles = []
+    for tile in _tiles(runs):
+        pairs = tile.reshape(*tile.shape[:-1], 2, 2)
+        if np.any(np.all(pairs == -128, axis=-2)):
+            return None
+        tiles.append(pairs.swapaxes(-2, -3).reshape(-1))
+    return np.concatenate(tiles)
+
+
+def _depthwise_conv(op: DepthwiseConv2D, width: _Widths) -> KernelCall | None:
+    taps = op.filter[0].reshape(-1, op.filter.shape[3])  # (taps, channels)
+    stage = _stage(op, np.ascontiguousarray(taps.T))
+    if stage is None:
+        return None
+    window, channels = op.window, taps.shape[1]
+    merged = _merged_pixels(window, channels)
+    pixels = -(-width.output // merged)
+    rounded = merged * channels + -(merged * channels) % _TILE_CHANNELS
+    pixel_bytes = merged * window.stride_width * channels
+    columns = (window.width - 1) * window.dilation_width * channels
+    reach = (pixels - 1) * pixel_bytes + columns + rounded
+    copies = _copies(window, width.input * channels, channels, reach)
+    offsets = np.array(
+        [
+            i * copies.pitch + j * window.dilation_width * channels
+            for i in range(window.height)
+            for j in range(window.width)
+        ]
+    )
+    offsets = np.pad(offsets, (0, len(offsets) % 2))
+    weights = _tap_order(np.tile(stage.weights, (merged, 1)))
+    if weights is None:
+        return None
+    repeated = replace(
+        stage,
+        bias=np.tile(stage.bias, merged),
+        multiplier=np.tile(stage.multiplier, merged),
+        shift=np.tile(stage.shift, merged),
+    )
+    params = struct(
+        copies=copies.struct(op.input_zero_point),
+        row_bytes=uint32(width.output * channels),
+        channels=uint32(merged * channels),
+        pixel_bytes=uint32(pixel_bytes),
+        tap_pairs=uint32(len(offsets) // 2),
+        tap_offsets=ConstantArray("tap_offsets", "uint32_t", offsets, f"{len(taps)} taps"),
+        weights=ConstantArray("weights", "int8_t", weights, f"of HWO {dims(op.filter.shape[1:])}"),
+        stage=_stage_struct(op, repeated, _TILE_CHANNELS),
+    )
+    return _call(op, "depthwise_conv", params, copies)
+
+
+def _merged_pixels(window: Window, channels: int) -> int:
+    """How many neighbouring pixels to see as one, so that their channels fill vectors."""
+    merged = _TILE_CHANNELS // int(np.gcd(_TILE_CHANNELS, channels))
+    fits = window.stride_width == 1 and merged * channels <= _MOST_MERGED_CHANNELS
+    return merged if fits else 1
+
+
+def _tap_order(weights: _Int64Array) -> _Int64Array | None:
+    """``weights`` (channels, taps) as (tiles of 16 channels, taps, 16); None where the sum of a pair of
+    products could leave int16.
+    """
+    channels, taps = weights.shape
+    padded = np.pad(weights, ((0, -channels % _TILE_CHANNELS), (0, taps % 2)))
+    if np.any(np.all(padded.reshape(len(padded), -1, 2) == -128, axis=-1)):
+        return None
+    return padded.reshape(-1, _TILE_CHANNELS, padded.shape[1]).transpose(0, 2, 1).reshape(-1)
+
+
+def _call(op: _Weighted, name: str, params: Struct, copies: _Copies) -> KernelCall:
+    check_ranges(op, params)
+    return KernelCall(
+        function=f"ek_neon_{name}_s8",
+        source=f"kernels/neon/{name}.c",
+        params_type="ek_neon_conv" if name == "dot_conv" else f"ek_neon_{name}",
+        params=params,
+        header=_HEADER,
+        scratch_bytes=copies.scratch_bytes,
+        outside=op.input_zero_point,
+    )
+
+
+def _add(graph: Graph, op: Add) -> KernelCall | None:
+    factors = (*op.input_requantizations, op.output_requantization)
+    shifts = [only(factor.shift) for factor in factors]
+    if max(shifts) > 0 or op.left_shift > _LARGEST_LEFT_SHIFT_OF_ADD:
+        return None
+    call = portable.kernel_call(graph, op)
+    return KernelCall("ek_neon_add_s8", "kernels/neon/add.c", call.params_type, call.params, _HEADER)

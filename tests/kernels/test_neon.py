@@ -1,0 +1,131 @@
+"""The kernels for Advanced SIMD, compiled for Linux and run by QEMU, against the NumPy executor."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kernels.cases import all_cases, vector_cases
+from kernels.compiling import INCLUDE, WARNINGS, run
+from kernels.running import (
+    driver_input,
+    expected_output,
+    kernel_files,
+    kernel_functions,
+    write_kernel_table,
+)
+
+from edgekit.codegen.layers import Program, lower
+from edgekit.resources import firmware_folder
+
+CASES = {case.name: case for case in (*all_cases(), *vector_cases())}
+DRIVER = Path(__file__).with_name("driver.c")
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Target:
+    """A core, how to compile for it and what runs its programs."""
+
+    features: frozenset[str]
+    zig_target: str
+    zig_cpu: str
+    command: tuple[str, ...]
+    pointer_bytes: int
+
+
+TARGETS = {
+    "cortex-a72": Target(
+        frozenset({"aarch64", "neon"}),
+        "aarch64-linux-musl",
+        "cortex_a72",
+        ("qemu-aarch64", "-cpu", "cortex-a72"),
+        8,
+    ),
+    "cortex-a76": Target(
+        frozenset({"aarch64", "neon", "dotprod"}),
+        "aarch64-linux-musl",
+        "cortex_a76",
+        ("qemu-aarch64", "-cpu", "cortex-a76"),
+        8,
+    ),
+    "cortex-a7": Target(
+        frozenset({"neon"}), "arm-linux-musleabihf", "cortex_a7", ("qemu-arm", "-cpu", "cortex-a7"), 4
+    ),
+}
+
+
+def neon_programs(features: frozenset[str]) -> dict[str, Program]:
+    """Those cases that kernels for NEON run, as layers."""
+    programs = {name: lower(case.graph, features) for name, case in CASES.items()}
+    return {name: program for name, program in programs.items() if _is_neon(program)}
+
+
+def _is_neon(program: Program) -> bool:
+    return all(source.startswith("kernels/neon/") for source in kernel_files({"": program}))
+
+
+PROGRAMS = {name: neon_programs(target.features) for name, target in TARGETS.items()}
+
+
+def compile_driver(folder: Path, target: Target, programs: dict[str, Program], firmware: Path) -> Path:
+    """The driver for ``programs``, with the kernels of the folder ``firmware``."""
+    if find_spec("ziglang") is None:
+        pytest.skip("zig, which compiles for these cores, is not installed")
+    if shutil.which(target.command[0]) is None:
+        pytest.skip(f"{target.command[0]}, which runs the kernels, is not installed")
+    write_kernel_table(folder, kernel_functions(programs), ["edgekit/ek_kernels_neon.h"])
+    program = folder / "driver"
+    sources = [firmware / source for source in kernel_files(programs)]
+    run(
+        [
+            *(sys.executable, "-m", "ziglang", "cc", "-target", target.zig_target),
+            *(f"-mcpu={target.zig_cpu}", "-static", "-std=c11", "-Os", *WARNINGS),
+            *(f"-I{INCLUDE}", f"-I{folder}", str(DRIVER), *map(str, sources), "-o", str(program)),
+        ]
+    )
+    return program
+
+
+def run_driver(program: Path, target: Target, programs: dict[str, Program], names: Sequence[str]) -> bytes:
+    cases = {name: CASES[name] for name in names}
+    data = driver_input(cases, programs, kernel_functions(programs), target.pointer_bytes)
+    command = [*target.command, str(program)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return bytes(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def expected() -> dict[str, bytes]:
+    """Output of the NumPy executor for each case; programs of one layer all have the same."""
+    names = {name for programs in PROGRAMS.values() for name in programs}
+    return {name: expected_output(CASES[name], lower(CASES[name].graph)) for name in sorted(names)}
+
+
+def differing(outputs: bytes, names: Sequence[str], expected: dict[str, bytes]) -> list[str]:
+    """The cases whose outputs are not the expected ones."""
+    ends = np.cumsum([len(expected[name]) for name in names]).tolist()
+    starts = [0, *ends[:-1]]
+    return [
+        name
+        for name, start, end in zip(names, starts, ends, strict=True)
+        if outputs[start:end] != expected[name]
+    ]
+
+
+@pytest.mark.parametrize("core", TARGETS)
+def test_kernels_equal_the_executor(core: str, tmp_path: Path, expected: dict[str, bytes]) -> None:
+    target, programs = TARGETS[core], PROGRAMS[core]
+    driver = compile_driver(tmp_path, target, programs, firmware_folder())
+    names = list(programs)
+    outputs = run_driver(driver, target, programs, names)
+    assert differing(outputs, names, expected) == []
+    assert len(outputs) == sum(len(expected[name]) for name in names)
