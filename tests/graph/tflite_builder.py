@@ -139,7 +139,7 @@ def convolution(
     axis = 3 if depthwise else 0
     channels = filter_values.shape[axis]
     options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
-    _set_window(options, padding, strides, activation)
+    set_window(options, padding, strides, activation)
     options.dilationHFactor, options.dilationWFactor = dilation
     if depthwise:
         options.depthMultiplier = channels // input_shape[3]
@@ -151,7 +151,7 @@ def convolution(
     if bias is not None:
         scales = [input_quantized.scale * scale for scale in filter_scales]
         inputs.append(builder.constant("bias", bias, scales))
-    spatial = _output_size(input_shape, size, padding, strides, dilation)
+    spatial = output_size(input_shape, size, padding, strides, dilation)
     output = builder.activation("output", (1, *spatial, channels), output_quantized)
     builder.operator(opcode, inputs, output, options)
     return builder.build([source], [output])
@@ -196,11 +196,11 @@ def pool(
 ) -> bytes:
     """One AVERAGE_POOL_2D or MAX_POOL_2D."""
     options = schema.Pool2DOptionsT()
-    _set_window(options, padding, strides, activation)
+    set_window(options, padding, strides, activation)
     options.filterHeight, options.filterWidth = size
     builder = ModelBuilder()
     source = builder.activation("input", input_shape, quantized)
-    spatial = _output_size(input_shape, size, padding, strides, (1, 1))
+    spatial = output_size(input_shape, size, padding, strides, (1, 1))
     output = builder.activation("output", (1, *spatial, input_shape[3]), quantized)
     builder.operator(opcode, [source], output, options)
     return builder.build([source], [output])
@@ -276,13 +276,13 @@ def reshape(input_shape: Sequence[int], output_shape: Sequence[int]) -> bytes:
     return builder.build([source], [output])
 
 
-def _set_window(options: Any, padding: str, strides: Pair, activation: str) -> None:
+def set_window(options: Any, padding: str, strides: Pair, activation: str) -> None:
     options.padding = getattr(schema.Padding, padding)
     options.strideH, options.strideW = strides
     options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
 
 
-def _output_size(
+def output_size(
     input_shape: Sequence[int], size: Pair, padding: str, strides: Pair, dilation: Pair
 ) -> list[int]:
     """TensorFlow's output height and width: ceil(in / stride), or ceil((in - covered + 1) / stride)."""
