@@ -44,7 +44,7 @@ _LANES = 16
 _PIXELS = 4
 _GROUP = 4
 _SUM_BYTES = 4
-_DEPTHWISE_SCRATCH_BYTES = 1104
+_DEPTHWISE_SCRATCH_BYTES = 1120
 
 _DEPTHWISE_TAPS = 3
 _LARGEST_ADD_SHIFT = 24
@@ -99,7 +99,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     )
 
 
-# TEMPORARY
+@_call.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     window = op.window
     channels = op.filter.shape[3]
@@ -108,6 +108,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         (window.height, window.width) == (_DEPTHWISE_TAPS, _DEPTHWISE_TAPS)
         and window.stride_width in {1, 2}
         and window.dilation_width == 1
+        and window.pad_left <= 1
         and op.depth_multiplier == 1
     )
     stage = _stage(op, weights.reshape(channels, -1))

@@ -57,13 +57,13 @@ void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
 typedef struct ek_mve_depthwise_conv_2d {
     ek_row_shape input;
     ek_row_shape output; /* as many channels as the input has, at least 4; alignment as above */
-    ek_window window;    /* 3 x 3, stride 1 or 2, dilation 1 */
+    ek_window window;    /* 3 x 3, stride 1 or 2, dilation 1, pad_left 0 or 1 */
     int8_t input_zero_point;
     const int8_t *weights; /* [channels][3][3] */
     ek_mve_stage stage;
 } ek_mve_depthwise_conv_2d;
 
-/* DEPTHWISE_CONV_2D (params: ek_mve_depthwise_conv_2d). Scratch: 1,104 bytes. */
+/* DEPTHWISE_CONV_2D (params: ek_mve_depthwise_conv_2d). Scratch: 1,120 bytes. */
 void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_mve_fully_connected {
