@@ -153,7 +153,7 @@ def _build(
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
     for saving in savings:
-        job.reporter.say(f"{saving}, the same outputs")
+        job.reporter.say(f"{saving}; no output byte changes")
     project = assemble(board, model.graph, model.data, files, engine, model.class_names)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)

@@ -37,8 +37,8 @@ class Saving:
             "MACs": self.macs,
             "bytes of weights": self.weight_bytes,
         }
-        less = ", ".join(f"{value:,} {name}" for name, value in figures.items() if value)
-        return f"without {self.name}: {less} less"
+        saved = ", ".join(f"{name} {-value:+,}" for name, value in figures.items() if value)
+        return f"{self.name}: {saved}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

@@ -153,5 +153,5 @@ def test_padding_that_others_read_stays_for_them():
 
 def test_what_folding_saves_is_told():
     deployed = deploy(read_tflite(padded("CONV_2D", [(0, 1), (0, 1), (0, 0)], strides=(2, 2)), "told"))
-    assert [str(saving) for saving in deployed.savings] == ["without folded padding: 1 operators less"]
+    assert [str(saving) for saving in deployed.savings] == ["folded padding: operators -1"]
     assert not any(isinstance(op, Pad) for op in deployed.graph.ops)
