@@ -215,7 +215,9 @@ class Device:
             data = array.tobytes()
             for offset in range(0, len(data), chunk_bytes):
                 chunk = data[offset : offset + chunk_bytes]
-                self._ask(messages.WriteInput(index, offset, chunk), messages.WriteInputReply)
+                # A streamed input makes the model run meanwhile.
+                ask = self._ask_run if self.info().input_streamed else self._ask
+                ask(messages.WriteInput(index, offset, chunk), messages.WriteInputReply)
 
     def generate_inputs(self, seed: int) -> None:
         """Has the device fill all inputs from ``seed`` (below 2**32)."""
@@ -260,7 +262,10 @@ class Device:
         return GeneratedResult(reply.output_crc32, outputs, reply.ticks)
 
     def profile(self, stimulus: Stimulus) -> tuple[OpProfile, ...]:
-        """Digest, size and ticks of every operator. Runs the model once for each window that fits a reply."""
+        """Digest, size and ticks of every operator. Runs the model once for each window that fits a reply.
+
+        Raises UsageError for written inputs where the device's input is streamed.
+        """
         op_count = self.info().op_count
         window = self.max_body_bytes // messages.PROFILE_RECORD_BYTES
         profiles: list[OpProfile] = []
@@ -283,7 +288,8 @@ class Device:
         An engine that computes it a few rows at a time is run once for each time.
 
         Raises DeviceError, before anything is fetched, where it is not of ``expected_size_bytes``, and
-        UsageError for an operator that the model does not have.
+        UsageError for an operator that the model does not have, or for written inputs where the device's
+        input is streamed.
         """
         op_count = self.info().op_count
         if not 0 <= op_index < op_count:
@@ -337,6 +343,11 @@ class Device:
     def _stimulate(self, stimulus: Stimulus) -> None:
         if isinstance(stimulus, GeneratedInput):
             self.generate_inputs(stimulus.seed)
+        elif self.info().input_streamed:
+            raise UsageError(
+                f"{self._name} takes its input row by row and computes with each row as it comes, so its "
+                "layers can be looked at only on inputs that it makes itself. Give a seed (GeneratedInput)."
+            )
         else:
             self.write_inputs(stimulus)
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from edgekit.errors import DeviceError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 REPLY = 0x80
 """Added to a request's type in its reply."""
 ERROR_REPLY = 0xFF
@@ -52,6 +52,7 @@ class ErrorCode(IntEnum):
     NO_HELD = 6
     NO_SESSION = 7
     SEQUENCE = 8
+    STREAMED = 9
     MODEL = 0x100
 
 
@@ -190,7 +191,9 @@ class WriteInputReply(Message):
 
 @dataclass(frozen=True)
 class GenerateInput(Message):
-    """Fills all inputs with the stream of ``seed`` (see :mod:`edgekit.device.generator`)."""
+    """Fills all inputs with the stream of ``seed`` (see :mod:`edgekit.device.generator`), at the latest while
+    the model runs.
+    """
 
     type: ClassVar[int] = 0x11
     layout: ClassVar[struct.Struct] = struct.Struct("<I")
@@ -358,7 +361,9 @@ class DeviceInfo:
     """What a device says about itself and its model.
 
     ``clock_hz`` is 0 where the device does not know it; ``arena_bytes`` is the smallest arena that the
-    model accepts; ``model_sha256`` is the digest of the .tflite file, in hexadecimal.
+    model accepts; ``model_sha256`` is the digest of the .tflite file, in hexadecimal. ``input_row_bytes`` are
+    those of a row of the first input; with ``input_streamed`` it is the only one, and the device never has
+    more than some rows of it.
     """
 
     contract_version: int
@@ -373,6 +378,8 @@ class DeviceInfo:
     model_name: str
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    input_row_bytes: int
+    input_streamed: bool = False
 
     @property
     def engine_name(self) -> str:
@@ -403,6 +410,8 @@ class DeviceInfo:
             self.clock_hz,
             self.op_count,
             self.arena_bytes,
+            self.input_row_bytes,
+            self.input_streamed,
             bytes.fromhex(self.model_sha256),
         )
         texts = (self.firmware_version, self.board, self.engine, self.model_name)
@@ -413,7 +422,8 @@ class DeviceInfo:
     def unpack(cls, data: bytes) -> DeviceInfo:
         """The description in ``data``. Raises DeviceError where it contradicts itself."""
         reader = _Reader(data)
-        contract, tick_unit, inputs, outputs, clock_hz, op_count, arena, sha256 = reader.take(_INFO_HEAD)
+        head = reader.take(_INFO_HEAD)
+        contract, tick_unit, inputs, outputs, clock_hz, op_count, arena, row_bytes, streamed, sha256 = head
         if tick_unit not in set(TickUnit):
             raise _broken_info(f"its tick unit is {tick_unit}")
         if op_count > LARGEST_OP_COUNT:
@@ -431,13 +441,19 @@ class DeviceInfo:
             model_name=reader.take_text(),
             inputs=tuple(reader.take_tensor() for _ in range(inputs)),
             outputs=tuple(reader.take_tensor() for _ in range(outputs)),
+            input_row_bytes=row_bytes,
+            input_streamed=streamed == 1,
         )
         if not reader.at_end or not info.inputs or not info.outputs:
             raise _broken_info("it does not describe a model with inputs and outputs")
+        if not row_bytes or info.inputs[0].size_bytes % row_bytes:
+            raise _broken_info(f"its input of {info.inputs[0].size_bytes:,} bytes has rows of {row_bytes:,}")
+        if streamed > (len(info.inputs) == 1):
+            raise _broken_info(f"{streamed} of its {len(info.inputs)} inputs are streamed")
         return info
 
 
-_INFO_HEAD = struct.Struct("<BBBBIII32s")
+_INFO_HEAD = struct.Struct("<BBBBIIIIB32s")
 _TENSOR_TAIL = struct.Struct("<Ifi")
 
 

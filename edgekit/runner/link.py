@@ -15,7 +15,7 @@ from typing import Protocol
 from .frames import FrameDecoder, Packet, encode_frame
 from .generator import generate_bytes
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 CONTRACT_VERSION = 3
 MAX_BODY_BYTES = 512
 TICKS_NANOSECONDS = 3
@@ -40,7 +40,7 @@ _SENTENCES = {
 }
 
 _RECORD = struct.Struct("<IIQ")
-_INFO_HEAD = struct.Struct("<BBBBIII32s")
+_INFO_HEAD = struct.Struct("<BBBBIIIIB32s")
 _TENSOR_TAIL = struct.Struct("<Ifi")
 
 
@@ -373,11 +373,19 @@ def describe(model: Model, identity: Identity) -> bytes:
         identity.clock_hz,
         model.op_count,
         identity.arena_bytes,
+        _row_bytes(model.inputs[0]),
+        0,  # The input is never streamed: a computer has room for it.
         identity.model_sha256,
     )
     texts = (identity.firmware_version, identity.board, identity.engine, identity.model_name)
     tensors = (_packed_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     return b"".join((head, *map(_packed_text, texts), *tensors))
+
+
+def _row_bytes(tensor: Tensor) -> int:
+    """Bytes of a row: W * C of an image, else the whole tensor."""
+    is_image = len(tensor.shape) == 4 and tensor.shape[0] == 1
+    return tensor.size_bytes // tensor.shape[1] if is_image else tensor.size_bytes
 
 
 def _packed_text(text: str) -> bytes:

@@ -47,6 +47,8 @@ static const EK_FLASH char *error_sentence(error_code code) {
         return EK_FLASH_TEXT("no tensor is held");
     case EK_LINK_ERR_NO_SESSION:
         return EK_FLASH_TEXT("restarted: send HELLO first");
+    case EK_LINK_ERR_STREAMED:
+        return EK_FLASH_TEXT("a streamed input serves a single plain run");
     case EK_LINK_ERR_SEQUENCE:
         return EK_FLASH_TEXT("request number is neither last nor next");
     default:
@@ -131,6 +133,8 @@ static void put_description(window *w) {
     put_word(w, ek_port_clock_hz());
     put_word(w, model->op_count);
     put_word(w, model->arena_bytes);
+    put_word(w, model->input_row_bytes);
+    put_byte(w, model->input_streamed);
     for (unsigned i = 0; i < EK_SHA256_BYTES; i++) {
         put_byte(w, model->sha256[i]);
     }
@@ -166,9 +170,18 @@ static void forget_results(ek_link *link) {
     link->held = (ek_op_rows){0, NULL, 0, 0, 0};
 }
 
-static void forget_inputs(ek_link *link) {
+/* The inputs were used up, or are begun anew. */
+static void expect_inputs(ek_link *link) {
     link->next_input = 0;
     link->next_offset = 0;
+    link->row_fill_bytes = 0;
+    link->rows_ticks = 0;
+    link->is_generated = 0;
+}
+
+static void forget_inputs(ek_link *link) {
+    expect_inputs(link);
+    ek_model_forget_rows();
 }
 
 static error_code answer_hello(ek_link *link, exchange *x) {
@@ -209,6 +222,55 @@ static error_code answer_reset(ek_link *link, exchange *x) {
 
 /* ---- inputs ---- */
 
+/* Ticks of the model, without what the link does between its parts. */
+typedef struct stopwatch {
+    uint64_t start; /* ticks when the model, or the operator that is timed, went on */
+    uint64_t ticks; /* so far */
+} stopwatch;
+
+static ek_status timed(ek_status (*part)(void), stopwatch *watch) {
+    const uint64_t start = ek_port_ticks();
+    watch->start = start;
+    const ek_status status = part();
+    watch->ticks += ek_port_ticks() - start;
+    return status;
+}
+
+/* Writes on in the rows of a streamed input: each that is complete is handed over and used up. */
+static ek_status write_rows(ek_link *link, const uint8_t *bytes, uint32_t size_bytes) {
+    const uint32_t row_bytes = ek_model_get_info()->input_row_bytes;
+    stopwatch watch = {0, link->rows_ticks};
+    ek_status status = EK_OK;
+    ek_model_set_observer(NULL, NULL); /* that of an earlier run */
+    while (size_bytes > 0 && status == EK_OK) {
+        uint8_t *const row = (uint8_t *)ek_model_next_row();
+        const uint32_t room_bytes = row_bytes - link->row_fill_bytes;
+        const uint32_t piece_bytes = size_bytes < room_bytes ? size_bytes : room_bytes;
+        if (row == NULL) {
+            return EK_ERR_NOT_READY;
+        }
+        copy_bytes(row + link->row_fill_bytes, bytes, piece_bytes);
+        bytes += piece_bytes;
+        size_bytes -= piece_bytes;
+        link->row_fill_bytes += piece_bytes;
+        if (link->row_fill_bytes == row_bytes) {
+            link->row_fill_bytes = 0;
+            status = timed(ek_model_row_done, &watch);
+        }
+    }
+    link->rows_ticks = watch.ticks;
+    return status;
+}
+
+static ek_status write_whole(uint8_t index, uint32_t offset, const uint8_t *bytes, uint32_t size_bytes) {
+    uint8_t *const input = (uint8_t *)ek_model_input(index);
+    if (input == NULL) {
+        return EK_ERR_NOT_READY;
+    }
+    copy_bytes(input + offset, bytes, size_bytes);
+    return EK_OK;
+}
+
 static error_code answer_write_input(ek_link *link, exchange *x) {
     const ek_model_info *model = ek_model_get_info();
     const uint8_t index = x->body[0];
@@ -222,11 +284,12 @@ static error_code answer_write_input(ek_link *link, exchange *x) {
         return EK_LINK_ERR_RANGE;
     }
     forget_results(link);
-    int8_t *input = ek_model_input(index);
-    if (input == NULL) {
-        return model_error(EK_ERR_NOT_READY);
+    const ek_status status = model->input_streamed ? write_rows(link, x->body + 5, data_bytes)
+                                                   : write_whole(index, offset, x->body + 5, data_bytes);
+    if (status != EK_OK) {
+        forget_inputs(link);
+        return model_error(status);
     }
-    copy_bytes((uint8_t *)input + offset, x->body + 5, data_bytes);
     link->next_offset += data_bytes;
     if (link->next_offset == model->inputs[index].size_bytes) {
         link->next_input++;
@@ -259,7 +322,13 @@ static error_code generate_inputs(ek_link *link, uint32_t seed) {
     uint32_t position = 0;
     forget_results(link);
     forget_inputs(link);
-    for (uint8_t index = 0; index < model->input_count; index++) {
+    if (model->input_streamed && ek_model_next_row() == NULL) {
+        return model_error(EK_ERR_NOT_READY);
+    }
+    /* The rows of a streamed input are made while the model runs, so that an observer sees everything. */
+    link->is_generated = 1;
+    link->seed = seed;
+    for (uint8_t index = 0; index < model->input_count && !model->input_streamed; index++) {
         int8_t *input = ek_model_input(index);
         if (input == NULL) {
             return model_error(EK_ERR_NOT_READY);
@@ -277,15 +346,40 @@ static error_code answer_generate_input(ek_link *link, exchange *x) {
 
 /* ---- runs and outputs ---- */
 
-/* Runs the model once on inputs that are then used up. Adds the ticks it took to *ticks. */
-static ek_status run_once(ek_link *link, ek_op_observer observer, void *context, uint64_t *ticks) {
+/* Hands over all rows of a streamed input, those of `seed`. */
+static ek_status feed_generated(uint32_t seed, stopwatch *watch) {
+    const uint32_t row_bytes = ek_model_get_info()->input_row_bytes;
+    uint32_t position = 0;
+    int8_t *row = ek_model_next_row();
+    ek_status status = EK_OK;
+    while (row != NULL && status == EK_OK) {
+        ek_link_generate(seed, position, row, row_bytes);
+        position += row_bytes;
+        status = timed(ek_model_row_done, watch);
+        /* Where the observer stopped, no other call may follow: it would end what is held. */
+        row = status == EK_OK ? ek_model_next_row() : NULL;
+    }
+    return status;
+}
+
+/* Runs the model once on inputs that are then used up. */
+static ek_status run_once(ek_link *link, ek_op_observer observer, void *context, stopwatch *watch) {
+    const int makes_rows = link->is_generated && ek_model_get_info()->input_streamed;
+    ek_status status = EK_OK;
+    watch->ticks += link->rows_ticks;
     forget_results(link);
-    forget_inputs(link);
+    expect_inputs(link);
     ek_model_set_observer(observer, context);
-    const uint64_t start = ek_port_ticks();
-    const ek_status status = ek_model_invoke();
-    *ticks += ek_port_ticks() - start;
+    if (makes_rows) {
+        status = feed_generated(link->seed, watch);
+    }
+    if (status == EK_OK) {
+        status = timed(ek_model_invoke, watch);
+    }
     link->outputs_valid = status == EK_OK;
+    if (status != EK_OK && status != EK_ERR_STOPPED) {
+        ek_model_forget_rows();
+    }
     return status;
 }
 
@@ -293,23 +387,31 @@ static int inputs_written(const ek_link *link) {
     return link->next_input == ek_model_get_info()->input_count;
 }
 
+/* Whether rows of the input were used up when they were written: nobody can look at what was made of them. */
+static int is_half_run(const ek_link *link) {
+    return ek_model_get_info()->input_streamed && !link->is_generated;
+}
+
 static error_code answer_invoke(ek_link *link, exchange *x) {
     const uint32_t count = ek_get_u32(x->body);
-    uint64_t ticks = 0;
+    stopwatch watch = {0, 0};
     if (!inputs_written(link)) {
         return EK_LINK_ERR_NO_INPUT;
     }
     if (count == 0) {
         return EK_LINK_ERR_RANGE;
     }
+    if (count > 1 && ek_model_get_info()->input_streamed) {
+        return EK_LINK_ERR_STREAMED;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        const ek_status status = run_once(link, NULL, NULL, &ticks);
+        const ek_status status = run_once(link, NULL, NULL, &watch);
         if (status != EK_OK) {
             return model_error(status);
         }
     }
     link->outputs_valid = count == 1; /* later runs worked on whatever the first left in the inputs */
-    ek_put_u64(x->reply, ticks);
+    ek_put_u64(x->reply, watch.ticks);
     x->reply_bytes = 8;
     return 0;
 }
@@ -340,12 +442,12 @@ static error_code answer_read_output(ek_link *link, exchange *x) {
 
 static error_code answer_invoke_generated(ek_link *link, exchange *x) {
     const ek_model_info *model = ek_model_get_info();
-    uint64_t ticks = 0;
+    stopwatch watch = {0, 0};
     const error_code code = generate_inputs(link, ek_get_u32(x->body));
     if (code != 0) {
         return code;
     }
-    const ek_status status = run_once(link, NULL, NULL, &ticks);
+    const ek_status status = run_once(link, NULL, NULL, &watch);
     if (status != EK_OK) {
         return model_error(status);
     }
@@ -362,7 +464,7 @@ static error_code answer_invoke_generated(ek_link *link, exchange *x) {
             room_bytes -= size_bytes;
         }
     }
-    ek_put_u64(x->reply, ticks);
+    ek_put_u64(x->reply, watch.ticks);
     ek_put_u32(x->reply + 8, crc);
     x->reply_bytes = (uint16_t)(all_fit ? EK_LINK_MAX_BODY_BYTES - room_bytes : 12);
     return 0;
@@ -374,13 +476,13 @@ typedef struct profile {
     uint8_t *records;
     uint32_t first_op;
     uint32_t op_count;
-    uint64_t start; /* ticks at the start of the operator that runs now */
+    stopwatch watch; /* started with the operator that runs now */
 } profile;
 
 /* Adds the rows to their operator's record: operators may take turns. */
 static int profile_op(void *context, const ek_op_rows *rows) {
     profile *p = context;
-    const uint64_t ticks = ek_port_ticks() - p->start;
+    const uint64_t ticks = ek_port_ticks() - p->watch.start;
     if (rows->op_index >= p->first_op && rows->op_index - p->first_op < p->op_count) {
         uint8_t *record = p->records + (rows->op_index - p->first_op) * PROFILE_RECORD_BYTES;
         const uint32_t size_bytes = rows->data != NULL ? rows->size_bytes : 0;
@@ -388,14 +490,13 @@ static int profile_op(void *context, const ek_op_rows *rows) {
         ek_put_u32(record + 4, ek_get_u32(record + 4) + size_bytes);
         ek_put_u64(record + 8, ek_get_u64(record + 8) + ticks);
     }
-    p->start = ek_port_ticks();
+    p->watch.start = ek_port_ticks();
     return 0;
 }
 
 static error_code answer_profile(ek_link *link, exchange *x) {
     const uint32_t op_count = ek_model_get_info()->op_count;
-    profile p = {x->reply, ek_get_u16(x->body), ek_get_u16(x->body + 2), 0};
-    uint64_t ticks = 0;
+    profile p = {x->reply, ek_get_u16(x->body), ek_get_u16(x->body + 2), {0, 0}};
     if (!inputs_written(link)) {
         return EK_LINK_ERR_NO_INPUT;
     }
@@ -403,12 +504,14 @@ static error_code answer_profile(ek_link *link, exchange *x) {
         p.op_count > EK_LINK_MAX_BODY_BYTES / PROFILE_RECORD_BYTES) {
         return EK_LINK_ERR_RANGE;
     }
+    if (is_half_run(link)) {
+        return EK_LINK_ERR_STREAMED;
+    }
     x->reply_bytes = (uint16_t)(p.op_count * PROFILE_RECORD_BYTES);
     for (uint16_t i = 0; i < x->reply_bytes; i++) {
         x->reply[i] = 0;
     }
-    p.start = ek_port_ticks();
-    const ek_status status = run_once(link, profile_op, &p, &ticks);
+    const ek_status status = run_once(link, profile_op, &p, &p.watch);
     ek_model_set_observer(NULL, NULL);
     return status == EK_OK ? 0 : model_error(status);
 }
@@ -424,7 +527,7 @@ static int hold_rows(void *context, const ek_op_rows *rows) {
 }
 
 static error_code answer_run_to_op(ek_link *link, exchange *x) {
-    uint64_t ticks = 0;
+    stopwatch watch = {0, 0};
     link->held_op = ek_get_u16(x->body);
     link->wanted_offset = ek_get_u32(x->body + 2);
     if (!inputs_written(link)) {
@@ -433,9 +536,12 @@ static error_code answer_run_to_op(ek_link *link, exchange *x) {
     if (link->held_op >= ek_model_get_info()->op_count) {
         return EK_LINK_ERR_RANGE;
     }
+    if (is_half_run(link)) {
+        return EK_LINK_ERR_STREAMED;
+    }
     /* The observer stays set: removing it would be a call that ends what is held, and every run sets its
      * own. */
-    const ek_status status = run_once(link, hold_rows, link, &ticks);
+    const ek_status status = run_once(link, hold_rows, link, &watch);
     if (status != EK_OK && status != EK_ERR_STOPPED) {
         forget_results(link);
         return model_error(status);

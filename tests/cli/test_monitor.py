@@ -45,6 +45,7 @@ INFO = DeviceInfo(
     model_name="tiny",
     inputs=(TensorInfo("in", (1, 4), 4, 0.5, 0),),
     outputs=(TensorInfo("out", (1, 3), 3, 1 / 256, -128),),
+    input_row_bytes=4,
 )
 
 

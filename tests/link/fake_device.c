@@ -3,6 +3,7 @@
  * A device as a process: the link over the fake model, bytes over stdin and stdout. Arguments:
  *   init-fails, invoke-fails    the model's status is EK_ERR_ARENA, EK_ERR_ENGINE
  *   in-halves                   the engine shows each operator's output in two parts
+ *   streamed                    the input is streamed
  *   cannot-reset                ek_port_reset returns
  *   chatters                    prints text at start-up and before each flush
  * The most stack used, as told to the host, is the number of runs so far.
@@ -83,6 +84,7 @@ int main(int argc, char **argv) {
         fake_init_status = strcmp(argv[i], "init-fails") == 0 ? EK_ERR_ARENA : fake_init_status;
         fake_invoke_status = strcmp(argv[i], "invoke-fails") == 0 ? EK_ERR_ENGINE : fake_invoke_status;
         fake_in_halves = fake_in_halves || strcmp(argv[i], "in-halves") == 0;
+        fake_streamed = fake_streamed || strcmp(argv[i], "streamed") == 0;
         can_reset = can_reset && strcmp(argv[i], "cannot-reset") != 0;
         chatters = chatters || strcmp(argv[i], "chatters") == 0;
     }

@@ -3,16 +3,21 @@
  * Two inputs, two outputs, five operators; operator 2 is not materialised. Operator i over the 67 input
  * bytes b gives t_i[k] = (i + 1) * b[k % 67] + 3 * k + i (modulo 256), of 60, 1, 0, 300 and 10 bytes.
  * Outputs: t_4 (10 bytes) and t_3 (300 bytes). A run leaves the inputs in ruins.
+ *
+ * Where fake_streamed, the first input is the only one, and the bytes of the other are 0; operator 0 computes
+ * with each of its four rows as it comes.
  */
 #include "fake_model.h"
 #include "edgekit/ek_model.h"
 
 #define INPUT_0_BYTES 60
 #define INPUT_1_BYTES 7
+#define ROW_BYTES     15
 #define OP_COUNT      5
 #define LARGEST_BYTES 300
 
 int fake_in_halves = 0;
+int fake_streamed = 0;
 int fake_init_status = EK_OK;
 int fake_invoke_status = EK_OK;
 uint32_t fake_invocations;
@@ -24,6 +29,8 @@ static int8_t input_1[INPUT_1_BYTES];
 static int8_t output_0[10];
 static int8_t output_1[LARGEST_BYTES];
 static int8_t held[LARGEST_BYTES];
+static int8_t next_row[ROW_BYTES];
+static uint32_t rows_done;
 
 static int ready;
 static ek_op_observer observer;
@@ -40,7 +47,9 @@ static const ek_tensor_info outputs[] = {
 static const size_t op_bytes[OP_COUNT] = {60, 1, 0, LARGEST_BYTES, 10};
 
 const ek_model_info *ek_model_get_info(void) {
-    static ek_model_info info = {"fake", "aot", {0}, OP_COUNT, 64, 2, 2, inputs, outputs};
+    static ek_model_info info = {"fake", "aot", {0}, OP_COUNT, 64, ROW_BYTES, 2, 2, 0, inputs, outputs};
+    info.input_count = fake_streamed ? 1 : 2;
+    info.input_streamed = (uint8_t)fake_streamed;
     for (uint8_t i = 0; i < EK_SHA256_BYTES; i++) {
         info.sha256[i] = i;
     }
@@ -51,12 +60,13 @@ ek_status ek_model_init(void *arena, size_t arena_bytes) {
     (void)arena;
     (void)arena_bytes;
     ready = fake_init_status == EK_OK;
+    rows_done = 0;
     return (ek_status)fake_init_status;
 }
 
 int8_t *ek_model_input(unsigned index) {
     int8_t *const buffers[] = {input_0, input_1};
-    return ready && index < 2 ? buffers[index] : NULL;
+    return ready && index < 2 && !fake_streamed ? buffers[index] : NULL;
 }
 
 const int8_t *ek_model_output(unsigned index) {
@@ -103,20 +113,53 @@ static void ruin_inputs(void) {
         input_0[k] = 99;
     }
     for (size_t k = 0; k < INPUT_1_BYTES; k++) {
-        input_1[k] = -99;
+        input_1[k] = fake_streamed ? 0 : -99;
     }
+}
+
+int8_t *ek_model_next_row(void) {
+    return ready && fake_streamed && rows_done < INPUT_0_BYTES / ROW_BYTES ? next_row : NULL;
+}
+
+ek_status ek_model_row_done(void) {
+    const uint32_t offset = rows_done * ROW_BYTES;
+    if (ek_model_next_row() == NULL) {
+        return EK_ERR_NOT_READY;
+    }
+    if (fake_invoke_status != EK_OK) {
+        return (ek_status)fake_invoke_status;
+    }
+    for (uint32_t k = 0; k < ROW_BYTES; k++) {
+        input_0[offset + k] = next_row[k];
+        held[k] = (int8_t)(uint8_t)((unsigned)next_row[k] + 3 * (offset + k));
+        next_row[k] = 77;
+    }
+    fake_invocations += rows_done == 0;
+    rows_done++;
+    fake_ticks += 250;
+    const ek_op_rows rows = {0, held, offset, ROW_BYTES, INPUT_0_BYTES};
+    if (observer != NULL && observer(observer_context, &rows) != 0) {
+        rows_done = 0;
+        return EK_ERR_STOPPED;
+    }
+    return EK_OK;
+}
+
+void ek_model_forget_rows(void) {
+    rows_done = 0;
 }
 
 ek_status ek_model_invoke(void) {
     int8_t *const destinations[OP_COUNT] = {held, held, NULL, output_1, output_0};
-    if (!ready) {
+    if (!ready || (fake_streamed && ek_model_next_row() != NULL)) {
         return EK_ERR_NOT_READY;
     }
-    fake_invocations++;
+    fake_invocations += !fake_streamed;
+    rows_done = 0;
     if (fake_invoke_status != EK_OK) {
         return (ek_status)fake_invoke_status;
     }
-    for (uint32_t i = 0; i < OP_COUNT; i++) {
+    for (uint32_t i = fake_streamed ? 1 : 0; i < OP_COUNT; i++) {
         run_op(i, destinations[i]);
         if (observer != NULL && show_op(i, destinations[i]) != 0) {
             ruin_inputs();

@@ -8,6 +8,9 @@
 /* 1: each operator's output is shown in two parts. */
 extern int fake_in_halves;
 
+/* 1: the input is streamed. */
+extern int fake_streamed;
+
 /* What ek_model_init and ek_model_invoke return; EK_OK unless a test wants otherwise. */
 extern int fake_init_status;
 extern int fake_invoke_status;

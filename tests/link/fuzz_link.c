@@ -262,6 +262,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
     program p = {data, size_bytes};
     fake_in_halves = next_byte(&p) % 2;
+    fake_streamed = next_byte(&p) % 2;
     fake_init_status = next_byte(&p) == 7 ? EK_ERR_ARENA : EK_OK;
     fake_invoke_status = next_byte(&p) == 7 ? EK_ERR_ENGINE : EK_OK;
     ek_link_init(&link_state, ek_model_init(NULL, 0));

@@ -84,6 +84,7 @@ INFO = DeviceInfo(
     model_name="vww_96_int8",
     inputs=(tensor("in/ü"),),
     outputs=(tensor("out"), tensor("b", (4,))),
+    input_row_bytes=4,
 )
 
 
@@ -105,6 +106,9 @@ def test_the_description_of_a_device_survives_the_way():
         (dataclasses.replace(INFO, outputs=(tensor(scale=0.0),)), "scale 0.0"),
         (dataclasses.replace(INFO, outputs=(tensor(zero_point=128),)), "zero point 128"),
         (dataclasses.replace(INFO, outputs=(tensor(shape=(1 << 25,), size_bytes=1 << 25),)), "33,554,432"),
+        (dataclasses.replace(INFO, input_row_bytes=0), "4 bytes has rows of 0"),
+        (dataclasses.replace(INFO, input_row_bytes=3), "4 bytes has rows of 3"),
+        (dataclasses.replace(INFO, inputs=(tensor(), tensor()), input_streamed=True), "1 of its 2 inputs"),
         (dataclasses.replace(INFO, op_count=1 << 16), "65,536 operators"),
         (dataclasses.replace(INFO, op_count=0xFFFFFFFF), "4,294,967,295 operators"),
         (dataclasses.replace(INFO, inputs=()), "inputs and outputs"),

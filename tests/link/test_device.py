@@ -113,6 +113,92 @@ def test_invoke_many_counts_ticks_and_forbids_reading_outputs(device: Device):
     assert caught.value.code == ErrorCode.NO_OUTPUT
 
 
+def streamed_outputs(image: np.ndarray) -> tuple[np.ndarray, ...]:
+    return outputs((image, np.zeros(INPUT_SHAPES[1], np.int8)))
+
+
+def test_a_streamed_input_is_used_up_row_by_row(open_device: OpenDevice):
+    device = open_device("streamed")
+    info = device.info()
+    assert (info.input_streamed, info.input_row_bytes, len(info.inputs)) == (True, 15, 1)
+    for seed in range(3):
+        image, _ = random_inputs(seed)
+        result = device.run([image])
+        assert result.ticks == RUN_TICKS
+        for got, expected in zip(result.outputs, streamed_outputs(image), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    assert runs_so_far(device) == 3
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 15, 16, 44, 59])
+def test_a_streamed_input_is_written_in_any_pieces_and_begun_anew(open_device: OpenDevice, piece_bytes: int):
+    device = open_device("streamed")
+    image, data = random_inputs(1)[0], random_inputs(1)[0].tobytes()
+    for end in (40, 60):  # the first one is given up
+        for offset in range(0, end, piece_bytes):
+            piece = data[offset : min(offset + piece_bytes, end)]
+            device._ask(messages.WriteInput(0, offset, piece), messages.WriteInputReply)
+    assert device.invoke().ticks == RUN_TICKS
+    np.testing.assert_array_equal(device.read_outputs()[1], streamed_outputs(image)[1])
+
+
+def test_layers_of_a_streamed_input_are_seen_on_generated_inputs_only(open_device: OpenDevice):
+    device = open_device("streamed")
+    (image,) = generate_inputs(5, INPUT_SHAPES[:1])
+    inputs = (image, np.zeros(INPUT_SHAPES[1], np.int8))
+    for written in (device.profile, lambda inputs: device.op_output(0, inputs)):
+        with pytest.raises(UsageError, match="takes its input row by row"):
+            written([image])
+    profiles = device.profile(GeneratedInput(5))
+    assert [profile.ticks for profile in profiles] == list(OP_TICKS)
+    digests = [zlib.crc32(op_output(op_index, inputs).tobytes()) for op_index in range(5)]
+    assert [profile.output_crc32 for profile in profiles] == digests
+    for op_index in (0, 1, 3, 4):
+        np.testing.assert_array_equal(
+            device.op_output(op_index, GeneratedInput(5)), op_output(op_index, inputs)
+        )
+    assert device.run_generated(5).ticks == RUN_TICKS
+    np.testing.assert_array_equal(device.read_outputs()[0], outputs(inputs)[0])
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (messages.Invoke(2), messages.InvokeReply),
+        (messages.Profile(0, 1), messages.ProfileReply),
+        (messages.RunToOp(0, 0), messages.RunToOpReply),
+    ],
+)
+def test_what_would_need_the_rows_of_a_streamed_input_again_is_refused(
+    open_device: OpenDevice, request_: messages.Message, reply: type[messages.Message]
+):
+    device = open_device("streamed")
+    image, _ = random_inputs(2)
+    device.write_inputs([image])
+    with pytest.raises(RequestRefusedError, match="a single plain run") as caught:
+        device._ask(request_, reply)
+    assert caught.value.code == ErrorCode.STREAMED
+    device.invoke()  # The inputs are still there.
+    np.testing.assert_array_equal(device.read_outputs()[0], streamed_outputs(image)[0])
+
+
+@pytest.mark.parametrize("mode", ["init-fails", "invoke-fails"])
+def test_a_streamed_model_that_fails(open_device: OpenDevice, mode: str):
+    device = open_device("streamed", mode)
+    status = {"init-fails": 2, "invoke-fails": 3}[mode]
+    image, _ = random_inputs(2)
+    for call in (
+        lambda: device.run([image]),
+        lambda: device.run_generated(1),
+        lambda: device.profile(GeneratedInput(1)),
+    ):
+        with pytest.raises(RequestRefusedError, match=f"ek_status -{status}"):
+            call()
+        with pytest.raises(RequestRefusedError) as caught:
+            device.invoke()
+        assert caught.value.code == ErrorCode.NO_INPUT
+
+
 def test_echo(device: Device):
     for size in (0, 1, 63, device.max_body_bytes):
         data = bytes(value % 256 for value in range(size))
@@ -459,9 +545,9 @@ class Answering(Silence):
 @pytest.mark.parametrize(
     ("version", "nonce_error", "max_body_bytes", "message"),
     [
-        (2, 0, 512, "speaks version 2 of the link's protocol, this edgekit version 1"),
-        (1, 1, 512, "did not answer Hello"),
-        (1, 0, 63, "bodies of 63 bytes; 64 is the least"),
+        (1, 0, 512, "speaks version 1 of the link's protocol, this edgekit version 2"),
+        (2, 1, 512, "did not answer Hello"),
+        (2, 0, 63, "bodies of 63 bytes; 64 is the least"),
     ],
 )
 def test_a_greeting_is_checked(version: int, nonce_error: int, max_body_bytes: int, message: str):
@@ -488,6 +574,7 @@ INFO = messages.DeviceInfo(
     model_name="m",
     inputs=(TENSOR,),
     outputs=(TENSOR,),
+    input_row_bytes=4,
 )
 
 
@@ -505,7 +592,7 @@ def lying_device(
     def answer(packet: Packet) -> messages.Message:
         match packet.type:
             case messages.Hello.type:
-                return messages.HelloReply(messages.Hello.unpack(packet.body).nonce, 1, 512, 1)
+                return messages.HelloReply(messages.Hello.unpack(packet.body).nonce, 2, 512, 1)
             case messages.Info.type:
                 return messages.InfoReply(len(info.pack()), info.pack())
             case messages.GenerateInput.type:

@@ -72,6 +72,11 @@ FAULTS = {
         "data_bytes == 0 || data_bytes > model->inputs[index].size_bytes - offset",
         "data_bytes == 0",
     ),
+    "a row may be written beyond its end": (
+        "ek_link.c",
+        "size_bytes < room_bytes ? size_bytes : room_bytes",
+        "size_bytes < 2 * room_bytes ? size_bytes : room_bytes",
+    ),
     "a read may exceed its tensor": (
         "ek_link.c",
         "offset > size_bytes || length > size_bytes - offset ||",

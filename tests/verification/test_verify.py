@@ -82,6 +82,7 @@ class ExecutorDevice:
             model_name="small",
             inputs=describe(self.graph.inputs),
             outputs=describe(self.graph.outputs),
+            input_row_bytes=1,
         )
 
     def status(self):

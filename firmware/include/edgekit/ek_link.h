@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Version of the protocol. A host refuses a device of another version. */
-#define EK_LINK_PROTOCOL_VERSION 1
+#define EK_LINK_PROTOCOL_VERSION 2
 
 /* Version of edgekit that this firmware is part of; told to the host. */
 #ifndef EK_LINK_FIRMWARE_VERSION
@@ -72,6 +72,7 @@ extern "C" {
 #define EK_LINK_ERR_NO_HELD    6     /* no rows are held */
 #define EK_LINK_ERR_NO_SESSION 7     /* the device has (re)started: send HELLO first */
 #define EK_LINK_ERR_SEQUENCE   8     /* the number is neither the last one nor the next one */
+#define EK_LINK_ERR_STREAMED   9     /* rows of a streamed input were used up as they were written */
 #define EK_LINK_ERR_MODEL      0x100 /* | -ek_status: the engine failed with that status */
 
 /* The state of the link. Caller-owned, static or otherwise lasting; the fields are the link's own. */
@@ -79,7 +80,10 @@ typedef struct ek_link {
     ek_frame_decoder decoder;
     ek_op_rows held;           /* what RUN_TO_OP left in the arena; data is NULL: nothing */
     uint32_t wanted_offset;    /* byte of the operator's output that RUN_TO_OP stops at */
+    uint64_t rows_ticks;       /* of the rows of a streamed input that were written and handed over */
     uint32_t next_offset;      /* where WRITE_INPUT must go on in input next_input */
+    uint32_t row_fill_bytes;   /* of them in the row of a streamed input that is not complete yet */
+    uint32_t seed;             /* of the inputs, where is_generated */
     uint32_t request_crc;      /* CRC-32 of the last request that was run */
     uint32_t arena_used_bytes; /* counted once, since asking the engine would end what is held */
     ek_status model_status;    /* what ek_model_init returned */
@@ -88,6 +92,7 @@ typedef struct ek_link {
     uint16_t session_count;    /* sessions since start-up */
     uint16_t held_op;          /* operator that RUN_TO_OP stops at */
     uint8_t next_input;        /* input that WRITE_INPUT must go on with; input_count: all written */
+    uint8_t is_generated;      /* the inputs are those of GENERATE_INPUT */
     uint8_t outputs_valid;     /* the outputs are those of one run on a written input */
     uint8_t reset_due;         /* restart once the reply is out */
     uint8_t request[EK_FRAME_OVERHEAD_BYTES + EK_LINK_MAX_BODY_BYTES];
