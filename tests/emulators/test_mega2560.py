@@ -101,10 +101,8 @@ def test_constants_stay_in_flash(builder, tmp_path):
     symbols = {symbol.name.split(".")[0]: symbol for symbol in read_symbols(image)}
     arrays = [symbol for name, symbol in symbols.items() if name.startswith("model_op")]
     assert len(arrays) == 16
-    tables = [
-        symbols[name] for name in ("layers", "operands", "commands", "ek_model_plan", "op10_probabilities")
-    ]
-    for symbol in (*arrays, *tables, symbols["remainders"], symbols["factors"]):
+    tables = ("layers", "operands", "op10_probabilities", "commands", "remainders", "factors")
+    for symbol in (*arrays, *(symbols[name] for name in tables)):
         assert symbol.address + symbol.size_bytes <= 0x10000, symbol
     assert symbols["_ZL11serial_link"].address > 0x800100
 
@@ -197,7 +195,9 @@ def test_no_conversion_changes_a_value_where_int_has_16_bits(tmp_path, source):
 def test_a_missing_compiler_or_simavr_is_named(monkeypatch, tiny_image):
     if shutil.which("cc") is not None:
         monkeypatch.setattr(simavr, "_LIBRARIES", ("-lno_such_simavr",))
-        with pytest.raises(ToolchainError, match=r"apt install gcc libc6-dev libsimavr-dev[^$]*no_such_simavr"):
+        with pytest.raises(
+            ToolchainError, match=r"apt install gcc libc6-dev libsimavr-dev[^$]*no_such_simavr"
+        ):
             open_emulator(BOARD, tiny_image)
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ToolchainError, match=r"cc, which compiles the emulator of mega2560.*libsimavr-dev"):
