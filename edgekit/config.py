@@ -70,8 +70,9 @@ class QuantizationSettings(Record, frozen=True):
 class BuildSettings(Record, frozen=True):
     """``engine`` and ``toolchain`` default to the board's own choice; ``kernels`` are the litert engine's,
     "reference" unless chosen. The aot engine's ``passes`` take out of the model what adds nothing to its
-    outputs. The tflm engine's ``arena`` is bytes, or "auto" for what the last verified device reported; its
-    ``tflm_root`` is the folder of a TFLite Micro, for boards without an SDK.
+    outputs; with ``stream_input`` it takes its input row by row. The tflm engine's ``arena`` is bytes, or
+    "auto" for what the last verified device reported; its ``tflm_root`` is the folder of a TFLite Micro, for
+    boards without an SDK.
     """
 
     board: str = "virt-cortex-m4"
@@ -80,6 +81,7 @@ class BuildSettings(Record, frozen=True):
     toolchain: ToolchainName | None = None
     optimize: Optimize = DEFAULT_OPTIMIZE
     passes: bool = True
+    stream_input: bool = False
     arena: _ArenaBytes | Literal["auto"] | None = None
     tflm_root: str | None = None
 

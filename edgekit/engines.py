@@ -9,7 +9,7 @@ from edgekit.codegen.border import info_bytes
 from edgekit.codegen.bundle import generate_bundle
 from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model, program_sources
 from edgekit.codegen.layers import Program
-from edgekit.codegen.memory_plan import MemoryPlan, plan_graph
+from edgekit.codegen.memory_plan import MemoryPlan, Planning, plan_graph
 from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
 from edgekit.codegen.tflm_arena import (
     ArenaEstimate,
@@ -46,13 +46,20 @@ def engine_files(
     class_names: Sequence[str] = (),
     arena_bytes: int | None = None,
     optimize: Optimize = DEFAULT_OPTIMIZE,
+    stream_input: bool = False,
 ) -> EngineFiles:
     """The files of ``engine`` for ``graph``, read from the .tflite ``model`` and deployed, on ``board``.
 
     ``kernels`` are those of the litert engine (None: :data:`DEFAULT_KERNELS`); the other engines have no
     choice. ``class_names`` may be empty. ``arena_bytes`` is the arena of the tflm engine (None: an
-    estimate that suffices). ``optimize`` chooses plan and kernels of the engine aot. Raises UsageError.
+    estimate that suffices). ``optimize`` chooses plan and kernels of the engine aot, which
+    takes its input row by row with ``stream_input``. Raises UsageError.
     """
+    if stream_input and engine != "aot":
+        raise UsageError(
+            f"the engine {engine} needs its input as a whole; only aot takes it row by row. Leave "
+            "--stream-input out, or choose --engine aot."
+        )
     if kernels is not None and engine != "litert":
         raise UsageError(
             f"kernels are chosen for the engine litert only, not for {engine}: leave --kernels out."
@@ -61,29 +68,34 @@ def engine_files(
         generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
         return EngineFiles(generated, (), arena_bytes=0, constant_bytes=len(model), model_bytes=len(model))
     if engine == "aot":
-        return _aot(graph, CORES[board.mcu.core].features, optimize)
+        return _aot(graph, CORES[board.mcu.core].features, optimize, stream_input=stream_input)
     if engine == "tflm":
         return _tflm(graph, model, board, arena_bytes)
     raise UsageError(f"the engine '{engine}' cannot run on {board.name}. Choose another with --engine.")
 
 
-def _aot(graph: Graph, features: frozenset[CoreFeature], optimize: Optimize) -> EngineFiles:
-    program, plan = aot_program(graph, features, optimize)
+def _aot(
+    graph: Graph, features: frozenset[CoreFeature], optimize: Optimize, *, stream_input: bool
+) -> EngineFiles:
+    program, plan = aot_program(graph, features, optimize, stream_input=stream_input)
+    whole = aot_program(graph, features, optimize)[1].arena_bytes if stream_input else None
     return EngineFiles(
         generated=generate_model(program, plan),
         sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
         constant_bytes=constant_bytes(program),
         model_bytes=array_bytes(program),
+        whole_input_arena_bytes=whole,
     )
 
 
 def aot_program(
-    graph: Graph, features: frozenset[CoreFeature], optimize: Optimize
+    graph: Graph, features: frozenset[CoreFeature], optimize: Optimize, *, stream_input: bool = False
 ) -> tuple[Program, MemoryPlan]:
     """The program and plan of the engine aot. The smallest image has the portable kernels only."""
     known = frozenset[str]() if optimize == "size" else frozenset[str](features)
-    return plan_graph(graph, known, "speed" if optimize == "speed" else "ram")
+    planning: Planning = "speed" if optimize == "speed" else "ram"
+    return plan_graph(graph, known, planning, stream_input=stream_input)
 
 
 def tflm_arena(graph: Graph, model: bytes, board: Board) -> ArenaEstimate:

@@ -16,7 +16,8 @@ class EngineFiles:
     ``generated`` maps the names of files in the project's folder ``model/`` to their texts; ``sources``
     are files of ``firmware/`` that are compiled with them. ``arena_bytes`` is the RAM that the model asks
     of its caller, ``constant_bytes`` what it puts into flash besides code; ``model_bytes`` of those are the
-    model's own arrays: weights, biases and factors, or the .tflite as a whole.
+    model's own arrays: weights, biases and factors, or the .tflite as a whole. Where the input is streamed,
+    ``whole_input_arena_bytes`` is the arena that it would take otherwise.
     """
 
     generated: Mapping[str, str]
@@ -24,6 +25,7 @@ class EngineFiles:
     arena_bytes: int
     constant_bytes: int
     model_bytes: int
+    whole_input_arena_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgekit.verification.verdict import (
     Difference,
     ElementDifference,
     Judgement,
+    LayerCheck,
     LayerDifference,
     Verdict,
 )
@@ -121,14 +122,8 @@ def describe_verdict(verdict: Verdict) -> list[str]:
         lines += _describe_judgement(verdict.judgement)
     if verdict.first_difference is not None:
         lines += _describe_difference(verdict.first_difference)
-    elif verdict.layer_check is not None and verdict.layer_check.first_difference is not None:
-        lines.append(_describe_layer(verdict.layer_check.first_difference))
-    if verdict.layer_check is not None and verdict.layer_check.first_difference is None:
-        check = verdict.layer_check
-        lines.append(
-            f"layers: outputs of {check.operators} of {check.operators_total} operators equal "
-            f"on {check.inputs} inputs"
-        )
+    if verdict.layer_check is not None:
+        lines += _describe_layer_check(verdict.layer_check, told=verdict.first_difference is not None)
     if verdict.accuracy is not None:
         accuracy = verdict.accuracy
         lines.append(
@@ -145,6 +140,16 @@ def describe_verdict(verdict: Verdict) -> list[str]:
         lines.append(f"memory: {', '.join(told)}")
     lines += [_describe_comparator(comparator) for comparator in verdict.comparators if comparator.version]
     return lines
+
+
+def _describe_layer_check(check: LayerCheck, *, told: bool) -> list[str]:
+    """What the layers showed. ``told``: a difference has been described, with its layer where possible."""
+    operators, inputs = f"{check.operators} of {check.operators_total} operators", f"{check.inputs} inputs"
+    if check.generated:
+        inputs += " that the device made itself (it takes its input row by row)"
+    if check.first_difference is None:
+        return [f"layers: outputs of {operators} equal on {inputs}"]
+    return [_describe_layer(check.first_difference)] if check.generated or not told else []
 
 
 def _describe_judgement(judgement: Judgement) -> list[str]:

@@ -119,6 +119,11 @@ def build_options(command: Command) -> Command:
             help="Take what adds nothing to the outputs out of the model first (engine aot; default: yes).",
         ),
         click.option(
+            "--stream-input/--no-stream-input",
+            default=None,
+            help="Take the input row by row, never as a whole in memory (engine aot; default: no).",
+        ),
+        click.option(
             "--arena",
             type=ArenaType(),
             help="Arena of the engine tflm in bytes, or auto: what the last verified device used.",
@@ -198,6 +203,7 @@ SETTING_OF_OPTION = {
     "toolchain": "build.toolchain",
     "optimize": "build.optimize",
     "passes": "build.passes",
+    "stream_input": "build.stream_input",
     "arena": "build.arena",
     "tflm_root": "build.tflm_root",
     "port": "device.port",

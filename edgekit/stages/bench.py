@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgekit.benchmark import Cost, layer_costs
-from edgekit.device.device import Device
+from edgekit.device.device import Device, GeneratedInput
 from edgekit.errors import UsageError
 from edgekit.stages.build import Firmware, build
 from edgekit.stages.device import locate_device, open_device
@@ -98,7 +98,9 @@ def _count(
                 f"{board.name} counts neither instructions nor time, so nothing can be measured."
             )
         ticks = device.run(inputs).ticks
-        by_op = {profile.op_index: profile for profile in device.profile(inputs)}
+        # Layers of a streamed input can be looked at on inputs that the device makes itself.
+        stimulus = GeneratedInput(0) if device.info().input_streamed else inputs
+        by_op = {profile.op_index: profile for profile in device.profile(stimulus)}
     measured = [by_op[op.index] for op in firmware.model.graph.ops]
     layers = [profile.ticks if profile.size_bytes else None for profile in measured]
     if not counts:

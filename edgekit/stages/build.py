@@ -69,6 +69,7 @@ def build(job: Job) -> Firmware:
         class_names=model.class_names,
         arena_bytes=chosen_arena(job, board, engine, model),
         optimize=job.settings.build.optimize,
+        stream_input=job.settings.build.stream_input,
     )
     check_fit(files.arena_bytes, files.constant_bytes, board.name, _memory(board))
     options = job.settings.build
@@ -84,6 +85,7 @@ def build(job: Job) -> Firmware:
         "toolchain": _toolchain(board, engine, options.toolchain),
         "optimize": options.optimize,
         "passes": options.passes,
+        "stream_input": options.stream_input,
         "arena": files.arena_bytes,
         "tflm": tflm.sha256 if tflm is not None else None,
         "firmware": sha256_of_folder(firmware_folder()),
@@ -154,6 +156,11 @@ def _build(
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
     for saving in savings:
         job.reporter.say(f"{saving}; no output byte changes")
+    if files.whole_input_arena_bytes is not None:
+        job.reporter.say(
+            f"the input is streamed: an arena of {files.arena_bytes:,} bytes, "
+            f"{files.whole_input_arena_bytes:,} with the input as a whole"
+        )
     project = assemble(board, model.graph, model.data, files, engine, model.class_names)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)
@@ -164,6 +171,7 @@ def _build(
         "engine": engine,
         # An SDK's project brings its own level.
         "optimize": "sdk" if board_sdks(board, engine, options.toolchain) else options.optimize,
+        "stream_input": options.stream_input,
         "arena_bytes": files.arena_bytes,
         "model_bytes": files.model_bytes,
         "passes": [saving.to_json() for saving in savings],

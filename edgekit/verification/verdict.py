@@ -49,13 +49,15 @@ class LayerCheck:
     """Digests of the layers' outputs, compared on some of the inputs.
 
     ``operators`` of the model's ``operators_total`` were compared; an engine need not materialise the
-    output of an operator that it fuses with its successor.
+    output of an operator that it fuses with its successor. ``generated``: the inputs were none of the
+    vectors but others, which the device made itself.
     """
 
     inputs: int
     operators: int
     operators_total: int
     first_difference: LayerDifference | None
+    generated: bool = False
 
     @property
     def complete(self) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.device.device import Device
+from edgekit.device.device import Device, GeneratedInput, Stimulus
+from edgekit.device.generator import generate_inputs
 from edgekit.device.messages import DeviceInfo, TensorInfo, TickUnit
 from edgekit.errors import DeviceError, ModelError, WrongModelError
 from edgekit.golden import Interpreter, RefusedInterpreter
@@ -122,7 +123,8 @@ def verify(
 ) -> Verdict:
     """The verdict on ``device``, which must run the model of ``graph``.
 
-    ``layer_check_inputs`` vectors, spread evenly, are also compared layer by layer through digests.
+    ``layer_check_inputs`` vectors, spread evenly, are also compared layer by layer through digests; as many
+    inputs that the device makes itself where it takes its input row by row.
     ``tolerance`` is granted to fast kernels of the engine litert.
     Raises WrongModelError before any vector is sent when the device runs another model, DeviceError
     when it is another board, contradicts the model or itself, or when the link fails.
@@ -283,27 +285,46 @@ def _element_difference(name: str, expected: Int8Array, actual: Int8Array) -> El
     return ElementDifference(name, element, int(expected.ravel()[element]), int(actual.ravel()[element]))
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """Inputs on which layers are looked at: what the device is given, and the same as arrays."""
+
+    stimulus: Stimulus
+    inputs: Sequence[Int8Array]
+
+
+def _samples(device: Device, graph: Graph, vectors: Vectors, count: int) -> list[_Sample]:
+    """Up to ``count`` of ``vectors``, spread evenly over all; where the device takes its input row by row, as
+    many inputs that it makes itself: it uses up what is written to it before anyone can look.
+    """
+    if device.info().input_streamed:
+        shapes = [graph.tensors[index].shape for index in graph.inputs]
+        return [_Sample(GeneratedInput(seed), generate_inputs(seed, shapes)) for seed in range(count)]
+    chosen = sorted({index * len(vectors) // count for index in range(min(count, len(vectors)))})
+    return [_Sample(vectors.one(index), vectors.one(index)) for index in chosen]
+
+
 def _check_layers(device: Device, graphs: Sequence[Graph], vectors: Vectors, count: int) -> LayerCheck | None:
-    """Digests of all materialised layers on up to ``count`` vectors spread evenly over all.
+    """Digests of all materialised layers on up to ``count`` inputs (see :func:`_samples`).
 
     They are those of the first of ``graphs`` that can be what the device runs.
     """
     if count == 0:
         return None
-    chosen = sorted({index * len(vectors) // count for index in range(min(count, len(vectors)))})
-    graph = _running(device, graphs, vectors.one(0)) if len(graphs) > 1 else graphs[0]
-    operators = len(graph.ops)
-    for index in chosen:
-        first, compared = _first_differing_layer(device, graph, vectors.one(index))
+    samples = _samples(device, graphs[0], vectors, count)
+    graph = _running(device, graphs, samples[0].stimulus) if len(graphs) > 1 else graphs[0]
+    operators, first = len(graph.ops), None
+    for sample in samples:
+        first, compared = _first_differing_layer(device, graph, sample)
         operators = min(operators, compared)
         if first is not None:
-            return LayerCheck(len(chosen), operators, len(graph.ops), first)
-    return LayerCheck(len(chosen), operators, len(graph.ops), None)
+            break
+    return LayerCheck(len(samples), operators, len(graph.ops), first, device.info().input_streamed)
 
 
-def _running(device: Device, graphs: Sequence[Graph], inputs: Sequence[Int8Array]) -> Graph:
+def _running(device: Device, graphs: Sequence[Graph], stimulus: Stimulus) -> Graph:
     """The first of ``graphs`` that has all the layers that the device has, in their sizes; else the first."""
-    sizes = {profile.op_index: profile.size_bytes for profile in device.profile(inputs)}
+    sizes = {profile.op_index: profile.size_bytes for profile in device.profile(stimulus)}
     for graph in graphs:
         own = {op.index: graph.tensors[op.output].size_bytes for op in graph.ops}
         if all(size in {0, own.get(index, 0)} for index, size in sizes.items()):
@@ -312,11 +333,11 @@ def _running(device: Device, graphs: Sequence[Graph], inputs: Sequence[Int8Array
 
 
 def _first_differing_layer(
-    device: Device, graph: Graph, inputs: Sequence[Int8Array]
+    device: Device, graph: Graph, sample: _Sample
 ) -> tuple[LayerDifference | None, int]:
-    """The first operator whose digest differs on ``inputs``, and how many operators were comparable."""
-    expected = execute_all(graph, inputs)
-    profiles = {profile.op_index: profile for profile in device.profile(inputs)}
+    """The first operator whose digest differs on ``sample``, and how many operators were comparable."""
+    expected = execute_all(graph, sample.inputs)
+    profiles = {profile.op_index: profile for profile in device.profile(sample.stimulus)}
     compared = 0
     for op in graph.ops:
         profile, tensor = profiles[op.index], expected[op.output]
@@ -329,15 +350,15 @@ def _first_differing_layer(
             continue
         compared += 1
         if zlib.crc32(tensor.tobytes()) != profile.output_crc32:
-            return _layer_difference(device, graph, op, inputs, tensor), compared
+            return _layer_difference(device, graph, op, sample.stimulus, tensor), compared
     return None, compared
 
 
 def _layer_difference(
-    device: Device, graph: Graph, op: Op, inputs: Sequence[Int8Array], expected: Int8Array
+    device: Device, graph: Graph, op: Op, stimulus: Stimulus, expected: Int8Array
 ) -> LayerDifference:
     """Where the output of ``op`` differs, from the tensor itself."""
-    actual = device.op_output(op.index, inputs)
+    actual = device.op_output(op.index, stimulus)
     if actual is None or actual.size != expected.size or np.array_equal(actual, expected.ravel()):
         raise DeviceError(
             f"the device's digest of operator {op.index} ({op.opcode}) differs, but its bytes do not: "
@@ -352,7 +373,10 @@ def _first_difference(
 ) -> Difference:
     index = differing[0]
     inputs = reference.vectors.one(index)
-    layer, _ = _first_differing_layer(device, _running(device, reference.graphs, inputs), inputs)
+    layer = None
+    if not device.info().input_streamed:
+        running = _running(device, reference.graphs, inputs)
+        layer, _ = _first_differing_layer(device, running, _Sample(inputs, inputs))
     position = next(
         position
         for position, (one, other) in enumerate(zip(reference.outputs, actual, strict=True))
