@@ -100,7 +100,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, inputs: list[Bounds], graph: Graph) 
 def _fully_connected(op: FullyConnected, inputs: list[Bounds], graph: Graph) -> Bounds:
     weights = op.filter.astype(np.int64).T - op.filter_zero_point
     low, high = (
-        values.reshape(-1, len(weights)).astype(np.float64) - op.input_zero_point
+        values.reshape(-1, len(weights)).astype(np.int64) - op.input_zero_point
         for values in (inputs[0].low, inputs[0].high)
     )
     lowest, highest = _combined(low, high, weights, np.matmul)
@@ -132,11 +132,12 @@ def filter_sums(
     ``weights`` are in the layout of ``op.filter``; they may be for other channels. Exact up to 2**53.
     """
     _, rows, columns, _ = graph.tensors[op.output].shape
-    padded = _padded(source, op.window)
     depthwise = isinstance(op, DepthwiseConv2D)
+    dtype = _exact_dtype(source, weights, channel_axis=3 if depthwise else 0)
+    padded, weights = _padded(source.astype(dtype), op.window), weights.astype(dtype)
     if isinstance(op, DepthwiseConv2D):
         padded = np.repeat(padded, op.depth_multiplier, axis=3)
-    total = np.zeros((1, rows, columns, weights.shape[3 if depthwise else 0]))
+    total = np.zeros((1, rows, columns, weights.shape[3 if depthwise else 0]), dtype)
     for y in range(op.window.height):
         for x in range(op.window.width):
             taken = shifted(padded, op.window, y, x, rows, columns)
@@ -144,9 +145,18 @@ def filter_sums(
     return total.astype(np.int64)
 
 
-def _padded(source: NDArray[Any], window: Window) -> NDArray[np.float64]:
+def _exact_dtype(
+    source: NDArray[Any], weights: NDArray[Any], channel_axis: int
+) -> type[np.float32] | type[np.float64]:
+    """The float type that holds every sum of some of the products exactly."""
+    others = tuple(axis for axis in range(weights.ndim) if axis != channel_axis)
+    largest = int(np.abs(source).max(initial=0)) * int(np.abs(weights).sum(axis=others).max(initial=0))
+    return np.float32 if largest < 2**24 else np.float64
+
+
+def _padded(source: NDArray[Any], window: Window) -> NDArray[Any]:
     sides = ((0, 0), (window.pad_top, window.pad_bottom), (window.pad_left, window.pad_right), (0, 0))
-    return np.pad(source.astype(np.float64), sides)
+    return np.pad(source, sides)
 
 
 _Product: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
@@ -155,17 +165,20 @@ _Product: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 def _product_ranges(op: Conv2D | DepthwiseConv2D, source: Bounds, graph: Graph) -> tuple[Sums, Sums]:
     """The smallest and largest sum of products of every output element."""
     low, high = (values.astype(np.int64) - op.input_zero_point for values in (source.low, source.high))
-    return _combined(low, high, op.filter, lambda values, weights: filter_sums(op, values, weights, graph))
+    filter_ = op.filter.astype(np.int64)
+    return _combined(low, high, filter_, lambda values, weights: filter_sums(op, values, weights, graph))
 
 
 def _combined(
     low: NDArray[Any], high: NDArray[Any], weights: NDArray[Any], product: _Product
 ) -> tuple[Sums, Sums]:
-    """Both ends of ``product(values, weights)``, which is a sum of products, for values in [low, high]."""
-    positive, negative = (bound(weights, 0).astype(np.float64) for bound in (np.maximum, np.minimum))
-    lowest = product(low, positive) + product(high, negative)
-    highest = product(high, positive) + product(low, negative)
-    return lowest.astype(np.int64), highest.astype(np.int64)
+    """Both ends of ``product(values, weights)``, which is a sum of products, for values in [low, high].
+
+    The middle of the values leads to the middle of the sums, and every weight widens them to both sides.
+    """
+    twice_middle = product(low + high, weights).astype(np.int64)
+    width = product(high - low, np.abs(weights)).astype(np.int64)
+    return (twice_middle - width) // 2, (twice_middle + width) // 2
 
 
 def _requantized(op: Conv2D | DepthwiseConv2D | FullyConnected, lowest: Sums, highest: Sums) -> Bounds:

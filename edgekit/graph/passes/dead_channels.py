@@ -170,8 +170,10 @@ def _narrowed(analysis: _Analysis, op: Op, alive: Mapping[int, Flags]) -> Op:
 def _constant_sums(analysis: _Analysis, op: Mixing, outputs: Flags, folded: Flags) -> NDArray[np.int64]:
     """What the channels ``folded`` add to each of the ``outputs``."""
     source = _rows(analysis.bounds[op.inputs[0]], op)
-    differences = np.where(source.constant & folded, source.low.astype(np.int64) - op.input_zero_point, 0)
-    weights = _weights(op)[outputs]
+    values = source.low[..., folded].astype(np.int64) - op.input_zero_point
+    # Those that can have several values are folded because nobody reads them.
+    differences = np.where(source.constant[..., folded], values, 0)
+    weights = _weights(op)[outputs][..., folded]
     if isinstance(op, FullyConnected):
         return np.asarray(weights @ differences[0])
     return _first(filter_sums(op, differences, weights, analysis.graph))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from edgekit.graph.passes.bounds import Bounds, graph_bounds
 
 def remove_redundant(graph: Graph) -> Graph:
     """``graph`` without operators whose output is their input, or the output of an equal operator before."""
-    bounds = graph_bounds(graph)
+    # Only pools need to know them.
+    bounds = graph_bounds(graph) if any(map(_is_single, graph.ops)) else {}
     instead: dict[int, int] = {}
     seen: dict[object, int] = {}
     ops: list[Op] = []
@@ -53,12 +55,15 @@ def without_unread(graph: Graph) -> Graph:
 def _changes_nothing(op: Op, graph: Graph, bounds: Mapping[int, Bounds]) -> bool:
     if isinstance(op, Pad):
         return not any((*op.before, *op.after))
-    if isinstance(op, AveragePool2D | MaxPool2D):
-        window, source = op.window, bounds[op.inputs[0]]
-        within = op.activation_min <= source.low.min() and source.high.max() <= op.activation_max
-        single = (window.height, window.width) == (1, 1)
-        return bool(within) and single and source.low.shape == graph.tensors[op.output].shape
-    return False
+    if not _is_single(op) or graph.tensors[op.inputs[0]].shape != graph.tensors[op.output].shape:
+        return False
+    source = bounds[op.inputs[0]]
+    return bool(op.activation_min <= source.low.min() and source.high.max() <= op.activation_max)
+
+
+def _is_single(op: Op) -> TypeGuard[AveragePool2D | MaxPool2D]:
+    """Whether ``op`` is a pool of one element at a time."""
+    return isinstance(op, AveragePool2D | MaxPool2D) and (op.window.height, op.window.width) == (1, 1)
 
 
 def _fingerprint(op: Op) -> object:
