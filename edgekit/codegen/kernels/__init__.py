@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgekit.codegen.kernels import armv6m, mve, neon, portable
+from edgekit.codegen.kernels import mve, neon, packed, portable
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.graph.ir import Graph, Op, Reshape
 
@@ -22,7 +22,8 @@ _BY_FEATURE: Mapping[str, _Kernels] = {
     "mve": mve.kernel_call,
     "dotprod": neon.dot_kernel_call,
     "neon": neon.kernel_call,
-    "armv6m": armv6m.kernel_call,
+    "armv6m": packed.kernel_call,
+    "rv32": packed.kernel_call,
 }
 """The kernels for a feature of a core (``edgekit.toolchains.cores``), the most capable first."""
 

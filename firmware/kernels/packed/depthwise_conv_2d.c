@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DEPTHWISE_CONV_2D 3x3 on Armv6-M: windows inside the input run by run; those that hang over its edges are
+/* DEPTHWISE_CONV_2D 3x3: windows inside the input run by run; those that hang over its edges are
  * copied one by one, filled up with the input's zero point. */
-#include "edgekit/ek_kernels_armv6m.h"
+#include "edgekit/ek_kernels_packed.h"
 
 #include "../loops.h"
 #include "channel_run.h"
@@ -33,7 +33,7 @@ static EK_NOINLINE void fill_bytes(int8_t *to, int32_t value, int32_t count) {
 }
 
 /* One pixel, whose window begins at column `left` and hangs over; `window` is room for 3x3 columns. */
-static EK_NOINLINE void hanging_pixel(const ek_armv6m_depthwise_conv_2d *conv, const int8_t *const *rows,
+static EK_NOINLINE void hanging_pixel(const ek_packed_depthwise_conv_2d *conv, const int8_t *const *rows,
                                       int32_t left, int8_t *window, ek_channel_run *run) {
     const int32_t channels = conv->input.channels;
     int8_t *column = window;
@@ -52,11 +52,11 @@ static EK_NOINLINE void hanging_pixel(const ek_armv6m_depthwise_conv_2d *conv, c
     run->tap_bytes = (uint32_t)channels;
     run->first = 0;
     run->end = run->step;
-    ek_armv6m_channel_run(run);
+    ek_packed_channel_run(run);
 }
 
 /* `count` pixels, the first of whose windows begins at column `left`. */
-static void inner_pixels(const ek_armv6m_depthwise_conv_2d *conv, const int8_t *const *rows, int32_t left,
+static void inner_pixels(const ek_packed_depthwise_conv_2d *conv, const int8_t *const *rows, int32_t left,
                          int32_t count, ek_channel_run *run) {
     for (int32_t row = 0; row < TAPS; row++) {
         run->rows[row] = rows[row];
@@ -64,18 +64,18 @@ static void inner_pixels(const ek_armv6m_depthwise_conv_2d *conv, const int8_t *
     run->tap_bytes = (uint32_t)conv->window.dilation * conv->input.channels;
     run->first = (uint32_t)(left * conv->input.channels);
     run->end = run->first + (uint32_t)count * run->step;
-    ek_armv6m_channel_run(run);
+    ek_packed_channel_run(run);
 }
 
-void ek_armv6m_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+void ek_packed_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                     void *scratch) {
-    const ek_armv6m_depthwise_conv_2d *const conv = params;
+    const ek_packed_depthwise_conv_2d *const conv = params;
     const int32_t channels = conv->input.channels;
     const int32_t stride = conv->window.stride;
     const int32_t inner_end = conv->inner_first + conv->inner_count;
     ek_channel_run run;
     run.channels = conv->weights;
-    run.channels_end = conv->weights + channels * EK_ARMV6M_CHANNEL_WORDS;
+    run.channels_end = conv->weights + channels * EK_PACKED_CHANNEL_WORDS;
     run.output_bytes = (uint32_t)channels;
     run.step = (uint32_t)(stride * channels);
     for (int32_t x = 0; x < conv->output.width; x++) {

@@ -1,36 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A depthwise 3x3 convolution of a run of pixels, all channels, for Armv6-M. Included by one kernel.
+ * channel_run.h for Armv6-M.
  *
- * The idea: channel by channel, so that a channel's weights and constants come from flash in its own order,
- * three to four words by one LDM. They are what MULS overwrites; so each product costs a load of the
- * pixel's element, a multiplication and an addition, and nothing is copied.
+ * The idea: a channel's weights and constants come from flash in their own order, three to four words by one
+ * LDM. They are what MULS overwrites; so each product costs a load of the pixel's element, a multiplication
+ * and an addition, and nothing is copied.
  *
  * Registers: r0 weights and constants, r1 element of a row, r2 r3 r4 weights, r5 input, r6 sum, r7 offset of
  * the pixel in a row; r8 r9 r10 rows, r11 bytes between taps, r12 constants of the channel, lr output.
  * Instructions: 60 an output (6.6 a multiply-accumulate), 16 a channel of a run.
  */
-#ifndef EDGEKIT_ARMV6M_CHANNEL_RUN_H
-#define EDGEKIT_ARMV6M_CHANNEL_RUN_H
-
-#include <stdint.h>
-
-/* The windows of the run's pixels begin in the three rows at the bytes first, first + step, … before end. */
-typedef struct ek_channel_run {
-    const uint32_t *channels; /* see ek_armv6m_depthwise_conv_2d */
-    const uint32_t *channels_end;
-    const int8_t *rows[3];
-    uint32_t tap_bytes;    /* between neighbouring taps of a row */
-    uint32_t output_bytes; /* between neighbouring pixels of the output */
-    uint32_t step;
-    uint32_t end;
-    uint32_t first;
-    int8_t *output;
-} ek_channel_run;
-
-void ek_armv6m_channel_run(const ek_channel_run *run);
-
-__asm__(".pushsection .text.ek_armv6m_channel_run,\"ax\",%progbits\n"
+__asm__(".pushsection .text.ek_packed_channel_run,\"ax\",%progbits\n"
         ".syntax unified\n"
         ".thumb\n"
         ".p2align 2\n"
@@ -52,10 +32,10 @@ __asm__(".pushsection .text.ek_armv6m_channel_run,\"ax\",%progbits\n"
         "    adds r6, r6, r4\n"
         ".endm\n"
 
-        ".global ek_armv6m_channel_run\n"
-        ".type ek_armv6m_channel_run, %function\n"
+        ".global ek_packed_channel_run\n"
+        ".type ek_packed_channel_run, %function\n"
         ".thumb_func\n"
-        "ek_armv6m_channel_run:\n"
+        "ek_packed_channel_run:\n"
         "    push {r4-r7, lr}\n"
         "    mov r4, r8\n"
         "    mov r5, r9\n"
@@ -129,8 +109,6 @@ __asm__(".pushsection .text.ek_armv6m_channel_run,\"ax\",%progbits\n"
         "1:\n"
         "    mov r6, r4\n"
         "    b .Llevel\n"
-        ".size ek_armv6m_channel_run, . - ek_armv6m_channel_run\n"
+        ".size ek_packed_channel_run, . - ek_packed_channel_run\n"
         ".purgem ek_row\n"
         ".popsection\n");
-
-#endif /* EDGEKIT_ARMV6M_CHANNEL_RUN_H */

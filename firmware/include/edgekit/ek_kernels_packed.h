@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernels for Armv6-M (Cortex-M0, M0+, M1): Thumb-1 with a multiplication of 32 bits whose upper half is
- * lost. Results, rows, memory and overlap are as ek_kernels.h says; only the parameters differ, which the
- * generator lays out. Rows above and below the input are filled with its zero point. Activations need no
- * alignment; no byte outside the rows is read.
+ * Kernels for little-endian cores that multiply 32 bits and have no vectors: Armv6-M (Cortex-M0, M0+, M1),
+ * where they are assembly, and RV32IMC. Two pixels are packed into each word. Results, rows, memory and
+ * overlap are as ek_kernels.h says; only the parameters differ, which the generator lays out. Rows above and
+ * below the input are filled with its zero point. Activations need no alignment; no byte outside the rows is
+ * read.
  *
  * Q(sum) + zero_point, clamped, is computed by two multiplications, with constants of each output channel
  * that the generator proves: x = sum - origin is cut off at 0 and x_max; then
  *
  *     q = (x * whole + (x * fraction >> 13) + offset - (x < zero ? drop : 0)) mod 2^32 >> 24, as int8
  */
-#ifndef EDGEKIT_EK_KERNELS_ARMV6M_H
-#define EDGEKIT_EK_KERNELS_ARMV6M_H
+#ifndef EDGEKIT_EK_KERNELS_PACKED_H
+#define EDGEKIT_EK_KERNELS_PACKED_H
 
 #include <stdint.h>
 
@@ -21,7 +22,7 @@
 extern "C" {
 #endif
 
-typedef struct ek_armv6m_conv_2d {
+typedef struct ek_packed_conv_2d {
     ek_row_shape input;
     ek_row_shape output;
     ek_window window;
@@ -30,7 +31,7 @@ typedef struct ek_armv6m_conv_2d {
     uint8_t hangs_over; /* 1: some window hangs over the left or the right edge of the input */
     /*
      * The filters one after the other, words of 32 bits:
-     *   two words         what the sums start from, see kernels/armv6m/tile.h
+     *   two words         what the sums start from, see kernels/packed/tile.h
      *   runs of quads     a quad holds the weights of four neighbouring elements of the window, 4k..4k+3, the
      *                     first in the lowest byte; quads of zeros are left out. A run is neighbouring
      *                     quads after a word with 32 * (k of the first) in the lower half and 4 * (number of
@@ -41,38 +42,38 @@ typedef struct ek_armv6m_conv_2d {
      */
     const uint32_t *weights;
     uint32_t weights_words;
-} ek_armv6m_conv_2d;
+} ek_packed_conv_2d;
 
-/* CONV_2D (params: ek_armv6m_conv_2d) where drop is 0 for all channels. Scratch: 8 bytes an element of the
+/* CONV_2D (params: ek_packed_conv_2d) where drop is 0 for all channels. Scratch: 8 bytes an element of the
  * window, rounded up to 32, and input.channels bytes more where hangs_over. */
-void ek_armv6m_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_packed_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* The same for any drop. */
-void ek_armv6m_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
+void ek_packed_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
-/* Words of a channel in ek_armv6m_depthwise_conv_2d. */
-#define EK_ARMV6M_CHANNEL_WORDS 14
+/* Words of a channel in ek_packed_depthwise_conv_2d. */
+#define EK_PACKED_CHANNEL_WORDS 14
 
-typedef struct ek_armv6m_depthwise_conv_2d {
+typedef struct ek_packed_depthwise_conv_2d {
     ek_row_shape input;
-    ek_row_shape output; /* as many channels as the input */
-    ek_window window;    /* 3 x 3 */
+    ek_row_shape output;  /* as many channels as the input */
+    ek_window window;     /* 3 x 3 */
     uint16_t inner_first; /* the first output column whose window does not hang over, and how many follow */
     uint16_t inner_count; /* each other */
     int8_t input_zero_point;
     /* For each channel: what its sum starts from, nine weights as words of 32 bits, row by row, and x_max,
      * whole, fraction, offset. */
     const uint32_t *weights;
-} ek_armv6m_depthwise_conv_2d;
+} ek_packed_depthwise_conv_2d;
 
-/* DEPTHWISE_CONV_2D (params: ek_armv6m_depthwise_conv_2d) with a window of 3 x 3, a depth multiplier of 1 and
+/* DEPTHWISE_CONV_2D (params: ek_packed_depthwise_conv_2d) with a window of 3 x 3, a depth multiplier of 1 and
  * a drop of 0 for all channels. Scratch: 9 * channels bytes where a window hangs over. */
-void ek_armv6m_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+void ek_packed_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                     void *scratch);
 
 #ifdef __cplusplus
 }
 #endif
 
-#endif /* EDGEKIT_EK_KERNELS_ARMV6M_H */
+#endif /* EDGEKIT_EK_KERNELS_PACKED_H */

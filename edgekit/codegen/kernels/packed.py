@@ -1,4 +1,4 @@
-"""Kernels for Armv6-M (Cortex-M0 and M0+): firmware/kernels/armv6m/."""
+"""Kernels for 32-bit cores without vectors, Armv6-M and RV32IMC: firmware/kernels/packed/."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgekit.codegen.kernels.values import (
 )
 from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Window
 
-_HEADER = "edgekit/ek_kernels_armv6m.h"
+_HEADER = "edgekit/ek_kernels_packed.h"
 _QUAD = 4
 _WORDS_BYTES = 8  # of an element of four pixels
 # Where a run begins is told in 16 bits, in bytes of words.
@@ -33,7 +33,7 @@ _WORD_MASK = (1 << 32) - 1
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
-    """How ``op`` runs on Armv6-M; None where these kernels cannot run it."""
+    """How ``op`` runs on such a core; None where these kernels cannot run it."""
     if isinstance(op, Conv2D):
         return _conv_2d(graph, op)
     if isinstance(op, DepthwiseConv2D):
@@ -66,7 +66,7 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
     check_ranges(op, params)
     name = "conv_2d_signed" if is_signed else "conv_2d"
     call = KernelCall(
-        f"ek_armv6m_{name}_s8", "kernels/armv6m/conv_2d.c", "ek_armv6m_conv_2d", params, header=_HEADER
+        f"ek_packed_{name}_s8", "kernels/packed/conv_2d.c", "ek_packed_conv_2d", params, header=_HEADER
     )
     quads_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
     return replace(
@@ -102,9 +102,9 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
     )
     check_ranges(op, params)
     return KernelCall(
-        "ek_armv6m_depthwise_conv_2d_s8",
-        "kernels/armv6m/depthwise_conv_2d.c",
-        "ek_armv6m_depthwise_conv_2d",
+        "ek_packed_depthwise_conv_2d_s8",
+        "kernels/packed/depthwise_conv_2d.c",
+        "ek_packed_depthwise_conv_2d",
         params,
         header=_HEADER,
         scratch_bytes=9 * channels if count < output_width else 0,
@@ -152,7 +152,7 @@ def sum_bounds(op: Weighted, weights: Int64Array) -> tuple[Int64Array, Int64Arra
 def _stream(
     weights: Int64Array, bias: Int64Array, factors: TwoFactors, is_signed: bool
 ) -> NDArray[np.uint32]:
-    """The filters as ``ek_armv6m_conv_2d.weights``, whose rows ``weights`` has."""
+    """The filters as ``ek_packed_conv_2d.weights``, whose rows ``weights`` has."""
     words: list[int] = []
     # In x, the border between negative and other sums; only 0..x_max + 1 differ.
     zero = np.clip(-factors.origin, 0, factors.x_max + 1)

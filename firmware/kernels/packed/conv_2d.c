@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CONV_2D on Armv6-M: four pixels of a row at a time. Their windows become words once, for all filters. */
-#include "edgekit/ek_kernels_armv6m.h"
+/* CONV_2D: four pixels of a row at a time. Their windows become words once, for all filters. */
+#include "edgekit/ek_kernels_packed.h"
 
 #include "../loops.h"
+#include "tile.h"
 #include "words.h"
-
-#define EK_TILE        ek_armv6m_tile
-#define EK_TILE_SIGNED 0
-#include "tile.h"
-#define EK_TILE        ek_armv6m_tile_signed
-#define EK_TILE_SIGNED 1
-#include "tile.h"
 
 #define PIXELS     4
 #define QUAD_BYTES 32 /* of the words of four elements */
@@ -21,7 +15,7 @@ typedef struct window_columns {
 } window_columns;
 
 /* Whether no window hangs over an edge, so that the columns of each lie side by side. */
-static int is_inside(const ek_armv6m_conv_2d *conv, const window_columns *columns) {
+static int is_inside(const ek_packed_conv_2d *conv, const window_columns *columns) {
     const int32_t reach = conv->window.width - 1;
     return conv->window.dilation == 1 &&
            (!conv->hangs_over ||
@@ -30,7 +24,7 @@ static int is_inside(const ek_armv6m_conv_2d *conv, const window_columns *column
 
 /* The words of one row of the windows, column by column: `outside` are the elements of a column that lies
  * outside the input. */
-static EK_NOINLINE int32_t *words_by_column(const ek_armv6m_conv_2d *conv, const window_columns *columns,
+static EK_NOINLINE int32_t *words_by_column(const ek_packed_conv_2d *conv, const window_columns *columns,
                                             const int8_t *row, const int8_t *outside, int32_t *words) {
     const int32_t channels = conv->input.channels;
     const int32_t dilation = conv->window.dilation;
@@ -41,13 +35,13 @@ static EK_NOINLINE int32_t *words_by_column(const ek_armv6m_conv_2d *conv, const
             const int inside = column >= 0 && column < conv->input.width;
             pixels[i] = inside ? row + column * channels : outside;
         }
-        words = ek_armv6m_words(pixels, words, (uint32_t)channels);
+        words = ek_packed_words(pixels, words, (uint32_t)channels);
     }
     return words;
 }
 
 /* The words of the windows. */
-static EK_NOINLINE void make_words(const ek_armv6m_conv_2d *conv, const window_columns *columns,
+static EK_NOINLINE void make_words(const ek_packed_conv_2d *conv, const window_columns *columns,
                                    const int8_t *const *rows, const int8_t *outside, int32_t *words) {
     const int32_t channels = conv->input.channels;
     const int inside = is_inside(conv, columns);
@@ -57,15 +51,15 @@ static EK_NOINLINE void make_words(const ek_armv6m_conv_2d *conv, const window_c
             for (int32_t i = 0; i < PIXELS; i++) {
                 pixels[i] = rows[tap] + columns->left[i] * channels;
             }
-            words = ek_armv6m_words(pixels, words, (uint32_t)(conv->window.width * channels));
+            words = ek_packed_words(pixels, words, (uint32_t)(conv->window.width * channels));
         } else {
             words = words_by_column(conv, columns, rows[tap], outside, words);
         }
     }
 }
 
-static EK_NOINLINE void conv_row(const ek_armv6m_conv_2d *conv, const int8_t *const *rows, int8_t *output,
-                            int32_t *words, void (*run_tile)(const ek_tile *tile)) {
+static EK_NOINLINE void conv_row(const ek_packed_conv_2d *conv, const int8_t *const *rows, int8_t *output,
+                                 int32_t *words, void (*run_tile)(const ek_tile *tile)) {
     const int32_t width = conv->output.width;
     const int32_t channels = conv->output.channels;
     int8_t *const outside = (int8_t *)words + (conv->depth + 3) / 4 * QUAD_BYTES;
@@ -92,11 +86,11 @@ static EK_NOINLINE void conv_row(const ek_armv6m_conv_2d *conv, const int8_t *co
     }
 }
 
-void ek_armv6m_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    conv_row(params, rows, output, scratch, ek_armv6m_tile);
+void ek_packed_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+    conv_row(params, rows, output, scratch, ek_packed_tile);
 }
 
-void ek_armv6m_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
+void ek_packed_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch) {
-    conv_row(params, rows, output, scratch, ek_armv6m_tile_signed);
+    conv_row(params, rows, output, scratch, ek_packed_tile_signed);
 }
