@@ -51,7 +51,7 @@ class Mcu(Record, frozen=True):
 class MemoryMap(Record, frozen=True):
     """Where a bare-metal image is linked: start addresses of flash (code, constants) and RAM.
 
-    ``stack_bytes`` of RAM are reserved for the stack.
+    ``stack_bytes`` of RAM are reserved for the stack, or left to it where an SDK links the image.
     """
 
     flash_origin: Address

@@ -16,9 +16,7 @@ HARNESS_CODE_BYTES = 4_000
 # The link's buffers and state.
 HARNESS_RAM_BYTES = 1_100
 # The same on an 8-bit AVR: bodies of 64 bytes, Arduino's Serial, and the model's description.
-AVR_HARNESS_RAM_BYTES = 560
-# The stack that the smallest network takes there.
-AVR_STACK_BYTES = 250
+AVR_HARNESS_RAM_BYTES = 600
 
 _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memory} (`edgekit boards`)."
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES, AVR_STACK_BYTES
+from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES
 from edgekit.errors import DoesNotFitError, UnknownNameError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import sdk_sources
@@ -103,7 +103,8 @@ def _check_fit(board: Board, files: EngineFiles) -> None:
     if not is_avr(board):
         sdk_sources.check_sdk_fit(board, files, _MBED_STACK_BYTES)
         return
-    sdk_sources.check_sdk_fit(board, files, AVR_STACK_BYTES, AVR_HARNESS_RAM_BYTES)
+    stack_bytes = board.memory.stack_bytes if board.memory is not None else 0
+    sdk_sources.check_sdk_fit(board, files, stack_bytes, AVR_HARNESS_RAM_BYTES)
     # The compiler would say nothing, and the firmware read other bytes.
     if files.constant_bytes > _AVR_CONSTANT_BYTES:
         raise DoesNotFitError(

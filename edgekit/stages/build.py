@@ -128,13 +128,12 @@ def _tflm_library(job: Job, board: Board, engine: EngineName) -> TflmLibrary | N
 
 
 def _memory(board: Board) -> BoardMemory:
-    from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES, AVR_STACK_BYTES, BoardMemory
+    from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES, HARNESS_RAM_BYTES, BoardMemory
 
-    if board.mcu.core.startswith("avr"):
-        return BoardMemory(board.mcu.ram_bytes, board.mcu.flash_bytes, AVR_STACK_BYTES, AVR_HARNESS_RAM_BYTES)
     stack_bytes = board.memory.stack_bytes if board.memory is not None else 0
     ram_bytes = board.mcu.ram_bytes + (board.mcu.psram_bytes or 0)
-    return BoardMemory(ram_bytes, board.mcu.flash_bytes, stack_bytes)
+    harness_ram_bytes = AVR_HARNESS_RAM_BYTES if board.mcu.core.startswith("avr") else HARNESS_RAM_BYTES
+    return BoardMemory(ram_bytes, board.mcu.flash_bytes, stack_bytes, harness_ram_bytes)
 
 
 def _build(

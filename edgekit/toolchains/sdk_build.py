@@ -110,6 +110,8 @@ def _result(sdk: Sdk, installation: Installation, target: Target, log: Path) -> 
             f"{SDK_BUILD_FOLDER}/{images.elf}. See {BUILD_FOLDER}/build.log."
         )
     sizes = elf.read_sizes(image)
+    if sdk.framework == "arduino":
+        _refuse_small_stack(sizes, target.board)
     listing = target.folder / BUILD_FOLDER / "sizes.txt"
     write_atomically(listing, elf.size_listing(image, sizes))
     return BuildResult(
@@ -129,6 +131,19 @@ def _result(sdk: Sdk, installation: Installation, target: Target, log: Path) -> 
         stack_bytes=sizes.stack_bytes,
         warnings="",
     )
+
+
+def _refuse_small_stack(sizes: elf.ElfSizes, board: Board) -> None:
+    """Raises DoesNotFitError where data leave less than the profile's stack, of which no linker knows."""
+    needed_bytes = sizes.ram_bytes + (board.memory.stack_bytes if board.memory is not None else 0)
+    if needed_bytes > board.mcu.ram_bytes:
+        raise DoesNotFitError(
+            board.name,
+            "RAM",
+            needed_bytes,
+            board.mcu.ram_bytes,
+            "The stack is part of it. Choose a smaller model or a board with more memory.",
+        )
 
 
 def _write_uf2(image: Path, board: Board) -> Path | None:
