@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program of one's own on a board without room for a frame: rows are preprocessed as they come, and one
- * row is all that is ever held. Here they come through the serial port: the letter F, then 120 rows of 160
- * pixels RGB565 (high byte first); the answer is a line of text, such as "star 98". With a camera, its
- * line interrupt or DMA stands where read_row is.
+ * row is all that is ever held; of the picture, too, where the model was built with --stream-input. Here
+ * they come through the serial port: the letter F, then 120 rows of 160 pixels RGB565 (high byte first); the
+ * answer is a line of text, such as "star 98". With a camera, its line interrupt or DMA stands where read_row
+ * is.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -55,8 +56,9 @@ static void write_number(unsigned number) {
     write_text(digits + at);
 }
 
-/* Reads one frame into the model's input. Returns 0, or -1 where the port was closed. */
-static int read_frame(int8_t *input) {
+/* Reads one frame, and hands the rows of its picture over to the model. Returns 0, or -1 where the port was
+ * closed or the model failed. */
+static int read_frame(void) {
     int byte;
     do {
         byte = ek_port_read_byte();
@@ -70,8 +72,10 @@ static int read_frame(int8_t *input) {
             return -1;
         }
         ek_preprocess_row(&preprocess, line);
-        while (ek_preprocess_take(&preprocess, input)) {
-            input += EK_PICTURE_SIDE * EK_PICTURE_CHANNELS;
+        while (ek_preprocess_take(&preprocess, ek_model_next_row())) {
+            if (ek_model_row_done() != EK_OK) {
+                return -1;
+            }
         }
     }
     return 0;
@@ -87,7 +91,7 @@ int main(void) {
         write_text("not ready\n");
         return 1;
     }
-    while (read_frame(ek_model_input(0)) == 0 && ek_model_invoke() == EK_OK) {
+    while (read_frame() == 0 && ek_model_invoke() == EK_OK) {
         const int8_t *const scores = ek_model_output(0);
         uint16_t best;
         (void)ek_top_k(scores, EK_CLASS_COUNT, &best, 1);

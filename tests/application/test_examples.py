@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulators.small_network import small_mobilenet
 from kernels.compiling import compile_program
 from PIL import Image
 from probe_firmware import require_program, require_toolchain
@@ -63,11 +64,13 @@ def picture_graph(channels: int = 3) -> Graph:
     return Graph("pictures", "cd" * 32, tensors, (Reshape(0, (0,), 1), dense, classify), (0,), (3,))
 
 
-def project_for(board_name: str, graph: Graph, engine: EngineName = "aot") -> Project:
+def project_for(
+    board_name: str, graph: Graph, engine: EngineName = "aot", *, stream_input: bool = False
+) -> Project:
     board = load_board(board_name)
     files = EngineFiles({}, (), 1 << 14, 1 << 14, 0)
     if engine == "aot":
-        files = engine_files("aot", graph, b"stands in", board)
+        files = engine_files("aot", graph, b"stands in", board, stream_input=stream_input)
     return assemble(board, graph, b"stands in", files, engine, NAMES)
 
 
@@ -174,13 +177,24 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("board_name", "toolchain"), [("virt-cortex-m4", "zig"), ("virt-cortex-m0", "gcc"), ("virt-rv32", "zig")]
+    ("board_name", "toolchain", "stream_input"),
+    [
+        ("virt-cortex-m4", "zig", False),
+        ("virt-cortex-m0", "gcc", False),
+        ("virt-rv32", "zig", False),
+        ("virt-cortex-m4", "gcc", True),
+    ],
 )
-def test_bare_metal_board_reads_rows(tmp_path: Path, board_name: str, toolchain: str) -> None:
-    """On virtual boards, which never hold more of a frame than a row."""
+def test_bare_metal_board_reads_rows(
+    tmp_path: Path, board_name: str, toolchain: str, stream_input: bool
+) -> None:
+    """On virtual boards, which never hold more of a frame than a row; of a streamed picture neither."""
     pytest.importorskip("unicorn", reason="unicorn is not installed")
     graph, board = picture_graph(), load_board(board_name)
-    make_example(project_for(board.name, graph), tmp_path, toolchain, board.name)
+    if stream_input:
+        graph = read_tflite(small_mobilenet(SIDE, classes=len(NAMES)), "streamed")
+    project = project_for(board.name, graph, stream_input=stream_input)
+    make_example(project, tmp_path, toolchain, board.name)
     frame_format = FrameFormat("rgb565be", 160, 120)
     transport = open_emulator(board, tmp_path / "build" / "rows.elf")
     try:
