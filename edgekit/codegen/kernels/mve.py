@@ -48,7 +48,8 @@ _DEPTHWISE_SCRATCH_BYTES = 1120
 
 _DEPTHWISE_TAPS = 3
 _LARGEST_ADD_SHIFT = 24
-_ADD_TRIES = 6
+_LEAST_ADD_SHIFT = 18
+_ADD_TRIES = 3
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -78,6 +79,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     is_pixel = (window.height, window.width) == (1, 1)
     sums_bytes = (filters + filters % 2) * _PIXELS * _SUM_BYTES
     name = "conv_2d_1x1" if is_pixel else "conv_2d"
+    files = (*(() if is_pixel else ("copy_windows.S",)), "dot_tile.S", "requantize.S")
     weights = _in_pairs(op.filter.reshape(filters, depth))
     return KernelCall(
         f"ek_mve_{name}_s8",
@@ -92,7 +94,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             stage=stage,
         ),
         header=_HEADER,
-        more_sources=(f"{_FOLDER}/dot_tile.S", f"{_FOLDER}/requantize.S"),
+        more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
         scratch_bytes=sums_bytes + (0 if is_pixel else _PIXELS * depth),
         alignment=_alignment(filters),
         outside=None if is_pixel else op.input_zero_point,
@@ -215,17 +217,18 @@ def add_constants(op: Add) -> tuple[int, int, int, int] | None:
         only(r.multiplier) * 2.0 ** (only(r.shift) - 31 + op.left_shift) * output_factor
         for r in op.input_requantizations
     ]
-    # |a| and |b| are at most 128; the result adds no more than the offset of both zero points.
-    largest = 512.0 * (sum(factors) + 1.0)
-    shift = min(_LARGEST_ADD_SHIFT, int(np.floor(31 - np.log2(largest))))
-    if shift < 1:
-        return None
-    first, second = (round(factor * 2.0**shift) for factor in factors)
     tries = range(-_ADD_TRIES, _ADD_TRIES + 1)
-    for a, b in sorted(((a, b) for a in tries for b in tries), key=lambda pair: abs(pair[0]) + abs(pair[1])):
-        offset = _add_offset(first + a, second + b, shift, wanted)
-        if offset is not None:
-            return first + a, second + b, offset, shift
+    near = sorted(((a, b) for a in tries for b in tries), key=lambda pair: abs(pair[0]) + abs(pair[1]))
+    for shift in range(_LARGEST_ADD_SHIFT, 0, -1):
+        first, second = (round(factor * 2.0**shift) for factor in factors)
+        if 255 * (abs(first) + abs(second)) >= 2**32:
+            continue
+        for a, b in near:
+            offset = _add_offset(first + a, second + b, shift, wanted)
+            if offset is not None:
+                return first + a, second + b, offset, shift
+        if shift < _LEAST_ADD_SHIFT:
+            return None
     return None
 
 
@@ -263,12 +266,9 @@ def _add_offset(first: int, second: int, shift: int, wanted: NDArray[np.int32]) 
     thresholds = np.arange(lowest + 1, highest + 1, dtype=np.int64) << shift
     least, most = int((thresholds - smallest).max()), int((thresholds - 1 - largest).min())
     offset = (least + most) // 2
-    fits = max(abs(int(products.max()) + offset), abs(int(products.min()) + offset), abs(offset)) < 2**31
-    return offset if least <= most and fits and _partial_sums_fit(first, offset) else None
-
-
-def _partial_sums_fit(first: int, offset: int) -> bool:
-    return 128 * abs(first) + abs(offset) < 2**31
+    # Only the whole sum must fit: int32 wraps around on the way.
+    fits = -(2**31) <= int(products.min()) + offset and int(products.max()) + offset < 2**31
+    return offset if least <= most and fits and abs(offset) < 2**31 else None
 
 
 def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> Struct | None:

@@ -33,4 +33,16 @@ static inline int8_t *ek_mve_fill(int8_t *to, int8_t value, int32_t count) {
     return end;
 }
 
+/* Four windows that lie inside the input, `step` bytes apart. copy_windows.S depends on this layout. */
+typedef struct ek_mve_windows {
+    int8_t *patches; /* [out] four, height * run bytes each */
+    const int8_t *const *rows;
+    uint32_t run; /* bytes of a window in a row */
+    uint32_t height;
+    uint32_t first; /* where the first window starts in each row */
+    uint32_t step;
+} ek_mve_windows;
+
+void ek_mve_copy_windows(const ek_mve_windows *windows);
+
 #endif /* EDGEKIT_MVE_COPY_H */
