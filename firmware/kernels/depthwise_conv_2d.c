@@ -18,7 +18,8 @@ typedef struct tap_grid {
     int32_t zero_point;
 } tap_grid;
 
-/* The sum of output channel `o`, which reads input channel `c`. */
+/* The sum of output channel `o`, which reads input channel `c`. Products are within 255 * 128, so 16 bits do
+ * where int has no more. */
 static EK_NOINLINE uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t o) {
     const EK_FLASH int8_t *w = grid->weights + o;
     uint32_t sum = 0;
@@ -26,7 +27,7 @@ static EK_NOINLINE uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t 
         const int8_t *x = grid->rows[row] + (grid->first + c);
         EK_NO_UNROLL
         for (int32_t column = 0; column < grid->columns; column++) {
-            sum += (uint32_t)((x[column * grid->input_column] - grid->zero_point) *
+            sum += (uint32_t)((x[column * grid->input_column] - (int)grid->zero_point) *
                               w[column * grid->weights_column]);
         }
         w += grid->weights_row;
@@ -40,7 +41,7 @@ static EK_NOINLINE uint32_t sum_of_one(const tap_grid *grid, int32_t c, int32_t 
  */
 static EK_NOINLINE void sum_lanes(const tap_grid *grid, int32_t c, int32_t step, int32_t o,
                                   uint32_t sums[EK_LANES]) {
-    const int32_t zero_point = grid->zero_point;
+    const int zero_point = (int)grid->zero_point;
     const int32_t input_column = grid->input_column;
     const int32_t weights_column = grid->weights_column;
     const EK_FLASH int8_t *weights_row = grid->weights + o;

@@ -20,11 +20,13 @@ static EK_NOINLINE void ek_dot_lanes(const int8_t *input, int32_t zero_point, co
     const EK_FLASH int8_t *w1 = lanes > 1 ? w0 + stride : w0;
     const EK_FLASH int8_t *w2 = lanes > 2 ? w1 + stride : w1;
     const EK_FLASH int8_t *w3 = lanes > 3 ? w2 + stride : w2;
+    /* Products are within 255 * 128, so 16 bits do where int has no more. */
+    const int origin = (int)zero_point;
     uint32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
     const int8_t *const end = input + count;
     EK_NO_UNROLL
     while (input != end) {
-        const int32_t difference = *input++ - zero_point;
+        const int difference = *input++ - origin;
         s0 += (uint32_t)(difference * *w0++);
         s1 += (uint32_t)(difference * *w1++);
         s2 += (uint32_t)(difference * *w2++);
