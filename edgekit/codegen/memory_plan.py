@@ -6,9 +6,9 @@ output may grow over an input that is being used up. A tensor that only one segm
 no more rows at a time than are alive: they lie in a ring.
 
 The search places buffers one after the other in several orders and keeps the smallest arena. Where that is
-larger than the bytes alive at the busiest step, a bounded branch and bound tries to do better. Then segments
-are tried: runs of layers that take turns. All of it counts steps, not time, so the same graph has the same
-plan everywhere.
+larger than the bytes alive at the busiest step, other orders are tried, a bounded number of times. Which
+layers take turns is found before (``segments.py``). All of it counts steps, not time, so the same graph has
+the same plan everywhere.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from edgekit.codegen.schedule import (
     Extent,
     Segments,
     Step,
+    apart,
     can_fuse,
     extents,
     one_by_one,
     schedule,
     with_segment,
 )
+from edgekit.codegen.segments import likely_segments
 from edgekit.graph.ir import Graph
 
 ARENA_ALIGNMENT = 16
@@ -45,10 +47,6 @@ SEARCH_ROUNDS = 300
 
 SEARCH_BUFFERS = 200
 """Most buffers for which they are tried: the time grows with the square."""
-
-FUSED_LAYERS = 14
-"""Most layers from the start on among which segments are tried: a fused layer reads its weights once a row,
-and later layers have many weights and few rows."""
 
 
 class InvalidPlanError(Exception):
@@ -138,16 +136,34 @@ def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: boo
     ``alignment`` (bytes, a power of two) holds for every offset. Without ``fuse`` every layer runs on its
     own.
     """
-    best = _plan_segments(program, one_by_one(program) if fuse else _alone(program), alignment)
-    improved = fuse
-    while improved:
-        improved = False
-        for segments in list(_candidates(program, best.segments)):
-            plan = _plan_segments(program, segments, alignment, better_than=best)
-            improved = improved or plan is not best
-            best = plan
+    plans = [_plan_segments(program, _alone(program), alignment)]
+    if fuse:
+        likely = likely_segments(program, _peak_bytes)
+        plans += [_plan_segments(program, segments, alignment) for segments in likely]
+    best = _with_fewer_turns(program, min(plans, key=lambda plan: plan.arena_bytes))
     check_plan(program, best)
     return best
+
+
+def _with_fewer_turns(program: Program, plan: MemoryPlan) -> MemoryPlan:
+    """The same with layers one after the other wherever the arena does not grow."""
+    for segment in plan.segments:
+        # A streamed input comes with the layer that takes it up.
+        least = min(2, len(segment)) if program.is_streamed and segment.start == 0 else 0
+        for fused in range(least, len(segment)):
+            simpler = _plan_segments(program, apart(plan.segments, segment, fused), plan.alignment)
+            if simpler.arena_bytes <= plan.arena_bytes:
+                plan = simpler
+                break
+    return plan
+
+
+def _peak_bytes(program: Program) -> int:
+    """Bytes alive at the busiest step of a program that is one segment."""
+    segments = (range(len(program.layers)),)
+    steps = schedule(program, segments)
+    _, buffers = _buffers(program, segments, steps, extents(program, steps))
+    return int(_live_bytes(buffers).max(initial=0))
 
 
 def _alone(program: Program) -> Segments:
@@ -156,48 +172,43 @@ def _alone(program: Program) -> Segments:
     return with_segment(segments, feed) if program.is_streamed and can_fuse(program, feed) else segments
 
 
-def _candidates(program: Program, segments: Segments) -> Iterator[Segments]:
-    """``segments`` with one more run of layers in turns, which cuts none that there is."""
-    singles = [segment.start for segment in segments if len(segment) == 1][:FUSED_LAYERS]
-    for start in singles:
-        stop = start + 2
-        while stop - 1 in singles and can_fuse(program, range(start, stop)):
-            yield with_segment(segments, range(start, stop))
-            stop += 1
-
-
-def _plan_segments(
-    program: Program, segments: Segments, alignment: int, better_than: MemoryPlan | None = None
-) -> MemoryPlan:
-    """The smallest arena found with ``segments``, or ``better_than`` where that is as small."""
+def _plan_segments(program: Program, segments: Segments, alignment: int) -> MemoryPlan:
+    """The smallest arena found with ``segments``."""
     steps = schedule(program, segments)
     extent = extents(program, steps)
-    rings = _ring_rows(program, segments, extent)
-    storages = [storage for storage in program.storages if extent[storage].most > 0]
-    buffers = [
-        _buffer(
-            extent[storage],
-            program.storages[storage].row_bytes,
-            rings[storage],
-            program.storages[storage].height,
-        )
-        for storage in storages
-    ]
-    scratch = [index for index, layer in enumerate(program.layers) if layer.scratch_bytes]
-    buffers += [_scratch_buffer(program.layers[index].scratch_bytes, index, steps) for index in scratch]
-    if better_than is not None and _live_bytes(buffers).max(initial=0) >= better_than.arena_bytes:
-        return better_than
-    offsets = pack(buffers, alignment)
-    if better_than is not None and _arena_bytes(buffers, offsets) >= better_than.arena_bytes:
-        return better_than
+    owners, buffers = _buffers(program, segments, steps, extent)
+    places = dict(zip(owners, pack(buffers, alignment), strict=True))
     return MemoryPlan(
         segments=segments,
-        offsets=dict(zip(storages, offsets, strict=False)),
-        ring_rows=rings,
-        scratch_offsets=dict(zip(scratch, offsets[len(storages) :], strict=True)),
-        arena_bytes=_arena_bytes(buffers, offsets),
+        offsets={owner.storage: place for owner, place in places.items() if owner.storage is not None},
+        ring_rows=_ring_rows(program, segments, extent),
+        scratch_offsets={owner.layer: place for owner, place in places.items() if owner.layer is not None},
+        arena_bytes=_arena_bytes(buffers, list(places.values())),
         alignment=alignment,
     )
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """What a buffer is for: a storage, or the scratch bytes of a layer."""
+
+    storage: int | None = None
+    layer: int | None = None
+
+
+def _buffers(
+    program: Program, segments: Segments, steps: Sequence[Step], extent: Mapping[int, Extent]
+) -> tuple[list[_Owner], list[Buffer]]:
+    rings = _ring_rows(program, segments, extent)
+    buffers = {
+        _Owner(storage=storage): _buffer(extent[storage], rows.row_bytes, rings[storage], rows.height)
+        for storage, rows in program.storages.items()
+        if extent[storage].most > 0
+    }
+    for index, layer in enumerate(program.layers):
+        if layer.scratch_bytes:
+            buffers[_Owner(layer=index)] = _scratch_buffer(layer.scratch_bytes, index, steps)
+    return list(buffers), list(buffers.values())
 
 
 def _ring_rows(program: Program, segments: Segments, extent: Mapping[int, Extent]) -> dict[int, int]:

@@ -67,6 +67,17 @@ def with_segment(segments: Segments, fused: range) -> Segments:
     return (*before, fused, *after)
 
 
+def apart(segments: Segments, segment: range, fused: int) -> Segments:
+    """``segments`` with the layers of ``segment`` each in one of its own but for the first ``fused``."""
+    first, rest = segment[:fused], segment[fused:]
+    alone = tuple(range(index, index + 1) for index in rest)
+    return tuple(
+        part
+        for other in segments
+        for part in (((first,) if first else ()) + alone if other == segment else (other,))
+    )
+
+
 def can_fuse(program: Program, segment: range) -> bool:
     """Whether those layers can run in turns: each writes rows and takes what the others write row by row."""
     written = {program.layers[index].storage for index in segment}

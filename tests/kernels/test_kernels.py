@@ -107,7 +107,7 @@ FAULTS = {
     "lane repeated": ("dot.h", "lanes > 3 ? w2 + stride", "lanes > 4 ? w2 + stride"),
     "per channel ignored": ("lanes.h", "lane & entry_mask", "0"),
     "conv: left border": ("conv_2d.c", "x * window.stride - window.pad_left", "x * window.stride"),
-    "conv: dilation": ("conv_2d.c", "taps.input_run = window.dilation * in", "taps.input_run = in"),
+    "conv: dilation": ("conv_2d.c", "(int32_t)window.dilation * in", "in"),
     "conv: rows above": ("conv_2d.c", "taps->rows_inside.begin * taps->weights_row", "0"),
     "depthwise: multiplier": ("depthwise_conv_2d.c", "c = run + i * step", "c = run + i"),
     "fully connected: zero point": ("fully_connected.c", "factor != 0", "factor > 0"),
