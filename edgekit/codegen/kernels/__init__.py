@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgekit.codegen.kernels import mve, neon, packed, portable
+from edgekit.codegen.kernels import dsp, mve, neon, packed, portable
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.graph.ir import Graph, Op, Reshape
 
@@ -20,6 +20,7 @@ _Kernels: TypeAlias = Callable[[Graph, Op], KernelCall | None]
 
 _BY_FEATURE: Mapping[str, _Kernels] = {
     "mve": mve.kernel_call,
+    "dsp": dsp.kernel_call,
     "dotprod": neon.dot_kernel_call,
     "neon": neon.kernel_call,
     "armv6m": packed.kernel_call,

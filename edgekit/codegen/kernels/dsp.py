@@ -1,0 +1,172 @@
+"""Kernels for the DSP instructions of Armv7E-M and Armv8-M (Cortex-M4, M7, M33): firmware/kernels/dsp/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.codegen.kernels.one_factor import Staircase, one_factor, staircase
+from edgekit.codegen.kernels.packed import outside_value, raw_bias, sum_bounds, window_struct
+from edgekit.codegen.kernels.two_factors import Int64Array, Weighted
+from edgekit.codegen.kernels.values import (
+    ConstantArray,
+    KernelCall,
+    array,
+    check_ranges,
+    int8,
+    struct,
+    uint16,
+)
+from edgekit.graph.ir import Conv2D, Graph, Op, Requantization
+
+_HEADER = "edgekit/ek_kernels_dsp.h"
+_FOLDER = "kernels/dsp"
+_QUAD = 4
+_QUAD_BYTES = 24  # of the elements of three pixels
+_PIXELS = 3
+# Sums of the channel in the upper half of the weights have 24 bits.
+_UPPER_LIMIT = 1 << 23
+_UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
+_MAX_RIGHT_SHIFT = 22
+_WORD_MASK = (1 << 32) - 1
+
+
+def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """How ``op`` runs with DSP instructions; None where these kernels cannot run it.
+
+    Raises ModelError where a number does not fit the kernel's parameters.
+    """
+    call = _call(op, graph)
+    if call is not None:
+        check_ranges(op, call.params)
+    return call
+
+
+@singledispatch
+def _call(op: Op, graph: Graph) -> KernelCall | None:
+    return None
+
+
+@_call.register
+def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    window = op.window
+    if op.filter.shape[3] != channels or len(op.filter) < 2:
+        return None
+    weights = _rows_of_quads(op.filter)
+    found = _stream(op, weights)
+    if found is None:
+        return None
+    stream, is_exact = found
+    quads = weights.shape[1] // _QUAD
+    name = "conv_2d_exact" if is_exact else "conv_2d"
+    hangs_over = window.pad_left > 0 or window.pad_right > 0
+    copies = window.width * channels if hangs_over or window.dilation_width > 1 else 0
+    return KernelCall(
+        f"ek_dsp_{name}_s8",
+        f"{_FOLDER}/conv_2d.c",
+        "ek_dsp_conv_2d",
+        struct(
+            input=array(map(uint16, (width, channels))),
+            output=array(map(uint16, graph.tensors[op.output].shape[2:])),
+            window=window_struct(window),
+            quads=uint16(quads),
+            input_zero_point=int8(op.input_zero_point),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights", "uint32_t", stream, f"{len(weights)} filters of {weights.shape[1]}, two at a time"
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/expand.S", f"{_FOLDER}/tile.S"),
+        scratch_bytes=quads * _QUAD_BYTES + _PIXELS * copies,
+        outside=outside_value(op),
+    )
+
+
+def _rows_of_quads(filters: NDArray[np.int8]) -> Int64Array:
+    """OHWI weights as (O, elements), each row of a window filled up with zeros to a multiple of four."""
+    count, height, width, channels = filters.shape
+    rows = filters.reshape(count, height, width * channels).astype(np.int64)
+    return np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % _QUAD))).reshape(count, -1)
+
+
+def _stream(op: Conv2D, weights: Int64Array) -> tuple[NDArray[np.uint32], bool] | None:
+    """``ek_dsp_conv_2d.stream``, and whether it is that of the exact kernel. None where numbers are too large
+    for both.
+    """
+    lower = np.arange(0, len(weights), 2)
+    lower[-1] = len(weights) - 2
+    channels = np.column_stack([lower, lower + 1]).reshape(-1)
+    is_upper = np.arange(len(channels)) % 2 == 1
+    stage = _stage(op, weights, channels, np.where(is_upper, _UPPER_UNIT_BITS, _LOWER_UNIT_BITS))
+    if stage is None or (stage.largest_sum[is_upper] >= _UPPER_LIMIT).any():
+        return None
+    b_weights, a_weights = stage.weights[~is_upper], stage.weights[is_upper]
+    both = 256 * a_weights + b_weights
+    if both.size and not -(2**15) <= both.min() <= both.max() < 2**15:
+        return None
+    # A word holds elements 0 and 2, or 1 and 3, of a quad.
+    quads = both.reshape(len(both), -1, 2, 2)
+    words = ((quads[:, :, 1] << 16) | (quads[:, :, 0] & 0xFFFF)).reshape(len(both), -1)
+    b_bias, a_bias = stage.bias[~is_upper], stage.bias[is_upper]
+    b_constants, a_constants = stage.constants[~is_upper], stage.constants[is_upper]
+    stream = np.column_stack([256 * a_bias + b_bias, b_bias, words, b_constants, a_constants])
+    return (stream & _WORD_MASK).astype(np.uint32), stage.is_exact
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """From sums to outputs, an entry an output channel: weights and biases to form sums with, and the
+    constants of ``ek_kernels_dsp.h`` in (channels, 2), or in (channels, 3) if ``is_exact``.
+    """
+
+    weights: Int64Array
+    bias: Int64Array
+    constants: Int64Array
+    is_exact: bool
+    largest_sum: Int64Array
+
+
+def _stage(op: Weighted, weights: Int64Array, channels: Int64Array, unit_bits: Int64Array) -> _Stage | None:
+    """The stage of ``channels`` of ``op``; ``weights`` has those of a channel in each row. ``unit_bits`` is
+    that of the addend. None where a sum could wrap around, or a shift is beyond the exact kernel.
+    """
+    op, weights = _only(op, channels), weights[channels]
+    lowest, highest = sum_bounds(op, weights)
+    edges = staircase(op, lowest, highest)
+    if edges is None:
+        return None
+    used = np.where(edges.is_flat[:, None], 0, weights)
+    bias = np.where(edges.is_flat, 0, raw_bias(op, weights))
+    largest_sum = np.where(edges.is_flat, 0, np.maximum(-lowest, highest))
+    factor = one_factor(op, lowest, highest, unit_bits)
+    if factor is not None:
+        constants = np.column_stack([factor.multiplier, factor.addend])
+        return _Stage(used, bias + factor.delta, constants, False, largest_sum + factor.delta)
+    exact = _exact_constants(op, edges)
+    return None if exact is None else _Stage(used, bias, exact, True, largest_sum)
+
+
+def _exact_constants(op: Weighted, edges: Staircase) -> Int64Array | None:
+    """Multiplier, rounding, right; None where a shift is not to the right, or too far."""
+    shift = np.broadcast_to(op.requantization.shift, edges.base.shape).astype(np.int64)
+    right = np.where(edges.is_flat, 1, -shift)
+    if right.min() < 1 or right.max() > _MAX_RIGHT_SHIFT:
+        return None
+    multiplier = np.where(edges.is_flat, 0, op.requantization.multiplier)
+    rounding = (np.int64(1) << (right - 1)) + (np.int64(op.output_zero_point) << right)
+    rounding = np.where(edges.is_flat, edges.base << right, rounding)
+    return np.column_stack([multiplier, rounding, right])
+
+
+def _only(op: Weighted, channels: Int64Array) -> Weighted:
+    """``op`` with its biases and factors for ``channels``, one after the other."""
+    count = len(op.bias)
+    multiplier = np.broadcast_to(op.requantization.multiplier, count)[channels]
+    shift = np.broadcast_to(op.requantization.shift, count)[channels]
+    return replace(op, bias=op.bias[channels], requantization=Requantization(multiplier, shift))

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernels for the DSP instructions of Armv7E-M and Armv8-M (Cortex-M4, M7, M33): two products of 16 bits an
+ * instruction. Results, rows, memory and overlap are as ek_kernels.h says; only the parameters differ, which
+ * the generator lays out. Rows above and below the input are filled with its zero point. Activations need no
+ * alignment; no byte outside the rows is read.
+ *
+ * The input's zero point is part of the biases. A sum becomes an output in one of two ways:
+ *
+ *   by one factor   clamp((sum * multiplier + addend * unit) >> 34, -128, 127), where the generator found
+ *                   constants with which that is Q(sum) + zero_point, clamped, for every sum that can occur
+ *   exactly         clamp((y + (y >> 31) + rounding) >> right, -128, 127), where y is the rounding doubling
+ *                   high multiply of sum and multiplier, and rounding a half and the output's zero point,
+ *                   both shifted to the left by `right`: the definition of Q for negative shifts
+ */
+#ifndef EDGEKIT_EK_KERNELS_DSP_H
+#define EDGEKIT_EK_KERNELS_DSP_H
+
+#include <stdint.h>
+
+#include "edgekit/ek_kernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ek_dsp_conv_2d {
+    ek_row_shape input;
+    ek_row_shape output; /* at least two channels */
+    ek_window window;
+    uint16_t quads; /* of elements: those of a row of the window, rounded up to fours, times its height */
+    int8_t input_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+    /*
+     * Two output channels B and A after each other, words of 32 bits; of an odd number of channels, the last
+     * two come twice in part: the one before the last, again, with the last.
+     *   two words    256 * a + b and b: the biases, zero point of the input and rounding constants included
+     *   quads        two words for four elements of the window, halfwords of 256 * A + B: (first, third) and
+     *                (second, fourth)
+     *   constants    by one factor: multiplier and addend of B (unit 2^32), those of A (unit 2^24);
+     *                exactly: multiplier, rounding and right of B, then those of A
+     */
+    const uint32_t *stream;
+} ek_dsp_conv_2d;
+
+/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad, and 3 * window.width *
+ * input.channels bytes more where a window hangs over or is dilated. */
+void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* The same, exactly. */
+void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* EDGEKIT_EK_KERNELS_DSP_H */
