@@ -7,7 +7,7 @@ case. Factors are chosen such that outputs spread over int8, unless a case is ab
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, product
 from typing import Any
 from zlib import crc32
@@ -125,6 +125,75 @@ def vector_cases() -> Iterator[Case]:
         for stride in ((1, 1), (2, 2)):
             yield _depthwise_conv_2d((4, width), (3, 3), stride, (1, 1), "SAME", channels, 1)
             yield _depthwise_conv_2d((5, width), (2, 2), stride, (1, 1), "VALID", channels, 1)
+
+
+def packed_cases() -> Iterator[Case]:
+    """Sums at the limits of what two pixels a word hold, weights that are zero, and ties that are visible."""
+    extremes = np.array([127, -128, -127, 0, 126, 1], np.int8)
+    for name, choice, share in (
+        ("extreme", extremes, 1.0),
+        ("few", extremes, 0.1),
+        ("no", extremes[3:4], 1.0),
+        ("small", np.arange(-3, 4, dtype=np.int8), 0.6),
+    ):
+        for extent, window, channels in (((2, 9), (1, 1), 37), ((5, 6), (3, 3), 12), ((1, 3), (1, 3), 5)):
+            yield _weights_of(name, choice, share, extent, window, channels)
+    for shift, zero_point, clamp in (
+        (-3, -128, FULL_RANGE),
+        (-3, 5, FULL_RANGE),
+        (-1, -20, (-20, 100)),
+        (-6, -1, (-90, 127)),
+        (-9, 127, FULL_RANGE),
+        (2, 0, FULL_RANGE),
+    ):
+        yield _visible_ties(shift, zero_point, clamp)
+
+
+def _weights_of(
+    kind: str,
+    choice: Array,
+    share: float,
+    extent: tuple[int, int],
+    size: tuple[int, int],
+    channels: int,
+) -> Case:
+    """A convolution whose weights are of ``choice``, all but a ``share`` of them 0, of the largest inputs."""
+    case = _conv_2d(extent, size, (1, 1), (1, 1), "SAME", channels, 11)
+    (op,) = case.graph.ops
+    assert isinstance(op, Conv2D)
+    random = _random(f"{kind} weights {case.name}")
+    weights = random.choice(choice, op.filter.shape)
+    weights[random.random(op.filter.shape) > share] = 0
+    inputs = (random.choice(extremes_of_int8(), case.inputs[0].shape),)
+    graph = replace(case.graph, ops=(replace(op, filter=weights),))
+    return Case(f"{kind} weights, {case.name}", graph, inputs)
+
+
+def extremes_of_int8() -> Array:
+    """Mostly the largest and the smallest."""
+    return np.array([127, 127, -128, -128, 0, 90], np.int8)
+
+
+def _visible_ties(shift: int, zero_point: int, clamp: tuple[int, int]) -> Case:
+    """A convolution of one pixel on all inputs; its factor is a power of two, so sums lie on ties."""
+    weights = np.array([[w, 0, 0, w] for w in (1, -1, 2, 3, -5, 17, -100, 0)], np.int8).reshape(8, 1, 1, 4)
+    op = Conv2D(
+        0,
+        (0,),
+        1,
+        filter=weights,
+        bias=np.arange(-4, 4, dtype=np.int32) * 3,
+        input_zero_point=7,
+        output_zero_point=zero_point,
+        requantization=Requantization(np.full(8, 2**30, np.int32), np.full(8, shift, np.int32)),
+        activation_min=clamp[0],
+        activation_max=clamp[1],
+        window=Window(1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+    )
+    values = np.arange(-128, 128, dtype=np.int8)
+    pixels = np.stack([values, values[::-1], values, np.repeat(values[::2], 2)], axis=1)
+    graph = _graph(op, [(1, 1, 256, 4)], (1, 1, 256, 8))
+    return Case(f"visible ties {shift} {zero_point} {clamp}", graph, (pixels.reshape(1, 1, 256, 4),))
 
 
 def pool_2d_cases() -> Iterator[Case]:

@@ -71,16 +71,15 @@ static EK_NOINLINE void conv_row(const ek_packed_conv_2d *conv, const int8_t *co
         }
     }
     for (int32_t x = 0; x < width; x += PIXELS) {
-        /* The last tile is moved to the left as far as it hangs over; narrow rows repeat their last pixel. */
-        const int32_t first = x + PIXELS <= width || width < PIXELS ? x : width - PIXELS;
+        /* Beyond the row's end its last pixel is repeated. */
         for (int32_t i = 0; i < PIXELS; i++) {
-            const int32_t pixel = first + i < width ? i : width - 1 - first;
-            columns.left[i] = (first + pixel) * conv->window.stride - conv->window.pad_left;
+            const int32_t pixel = x + i < width ? i : width - 1 - x;
+            columns.left[i] = (x + pixel) * conv->window.stride - conv->window.pad_left;
             if (i > 0) {
                 tile.offset[i - 1] = (uint32_t)(pixel * channels);
             }
         }
-        tile.output = output + first * channels;
+        tile.output = output + x * channels;
         make_words(conv, &columns, rows, outside, words);
         run_tile(&tile);
     }

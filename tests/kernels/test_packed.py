@@ -1,0 +1,182 @@
+"""The packed kernels against the NumPy executor: their C under the sanitizers and on RV32IMC, their assembly
+as Thumb-1 code, both run by QEMU."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kernels.cases import Case, all_cases, packed_cases, vector_cases
+from kernels.compiling import INCLUDE, SANITIZERS, WARNINGS, host_compiler, run
+from kernels.running import (
+    driver_input,
+    expected_output,
+    kernel_files,
+    kernel_functions,
+    write_kernel_table,
+)
+
+from edgekit.codegen.kernels.packed import sum_bounds
+from edgekit.codegen.kernels.two_factors import outputs, two_factors
+from edgekit.codegen.layers import Program, lower
+from edgekit.graph.ir import Conv2D
+from edgekit.resources import firmware_folder
+
+DRIVER = Path(__file__).with_name("driver.c")
+HEADER = "edgekit/ek_kernels_packed.h"
+TIMEOUT_S = 120
+_MOST_SUMS = 200_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """How to compile for a core, and what runs its programs."""
+
+    compiler: tuple[str, ...]
+    runner: tuple[str, ...]
+    pointer_bytes: int
+
+
+def _zig(*flags: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "ziglang", "cc", "-static", "-Os", *flags)
+
+
+TARGETS = {
+    "host": Target((), (), 8),
+    # Thumb-1 of Armv6, of which Armv6-M is a part.
+    "armv6m": Target(
+        _zig("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", "-mthumb"), ("qemu-arm",), 4
+    ),
+    "rv32": Target(_zig("-target", "riscv32-linux-musl", "-mcpu=generic_rv32+m+a+c"), ("qemu-riscv32",), 4),
+}
+
+
+def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
+    """The cases that packed kernels run, and their layers."""
+    cases = {case.name: case for case in (*all_cases(), *vector_cases(), *packed_cases())}
+    programs = {name: lower(case.graph, frozenset({"armv6m"})) for name, case in cases.items()}
+    programs = {name: program for name, program in programs.items() if _is_packed(program)}
+    return {name: cases[name] for name in programs}, programs
+
+
+def _is_packed(program: Program) -> bool:
+    return all(source.startswith("kernels/packed/") for source in kernel_files({"": program}))
+
+
+CASES, PROGRAMS = _programs()
+
+
+def _compile(folder: Path, target: Target, firmware: Path) -> Path:
+    if target.compiler and find_spec("ziglang") is None:
+        pytest.skip("zig, which compiles for this core, is not installed")
+    if target.runner and shutil.which(target.runner[0]) is None:
+        pytest.skip(f"{target.runner[0]}, which runs the kernels, is not installed")
+    write_kernel_table(folder, kernel_functions(PROGRAMS), [HEADER])
+    sources = [DRIVER, *(firmware / source for source in kernel_files(PROGRAMS))]
+    compiler = target.compiler or (host_compiler(), "-O1", *SANITIZERS)
+    command = [*compiler, "-std=c11", *WARNINGS, f"-I{INCLUDE}", f"-I{folder}"]
+    run([*command, *map(str, sources), "-o", str(folder / "driver")])
+    return folder / "driver"
+
+
+def _differing(driver: Path, target: Target, names: list[str], expected: dict[str, bytes]) -> list[str]:
+    """The cases of ``names`` whose outputs are not the expected ones."""
+    data = driver_input(
+        {name: CASES[name] for name in names}, PROGRAMS, kernel_functions(PROGRAMS), target.pointer_bytes
+    )
+    command = [*target.runner, str(driver)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    ends = np.cumsum([len(expected[name]) for name in names]).tolist()
+    assert len(done.stdout) == ends[-1]
+    return [
+        name
+        for name, end in zip(names, ends, strict=True)
+        if done.stdout[end - len(expected[name]) : end] != expected[name]
+    ]
+
+
+@pytest.fixture(scope="session")
+def packed_expected() -> dict[str, bytes]:
+    """Output of the NumPy executor for each case."""
+    return {name: expected_output(CASES[name], PROGRAMS[name]) for name in CASES}
+
+
+@pytest.mark.parametrize("core", TARGETS)
+def test_kernels_equal_the_executor(core: str, tmp_path: Path, packed_expected: dict[str, bytes]) -> None:
+    target = TARGETS[core]
+    driver = _compile(tmp_path, target, firmware_folder())
+    assert _differing(driver, target, list(CASES), packed_expected) == []
+
+
+def test_every_kernel_has_cases() -> None:
+    assert kernel_functions(PROGRAMS) == [
+        "ek_packed_conv_2d_s8",
+        "ek_packed_conv_2d_signed_s8",
+        "ek_packed_depthwise_conv_2d_s8",
+    ]
+    convolutions = [name for name in CASES if isinstance(CASES[name].graph.ops[0], Conv2D)]
+    assert len(convolutions) > 80
+    assert len(CASES) - len(convolutions) > 20
+
+
+# One slip each: file, what is right, what is wrong.
+FAULTS = {
+    "lane not made positive": ("armv6m", "tile_armv6m.h", '"    add r4, r12\\n"', '""'),
+    "second lane not made positive": ("armv6m", "tile_armv6m.h", '"    add r5, r12\\n"', '""'),
+    "offset of pixel 3": ("armv6m", "tile_armv6m.h", "ldr r7, [sp, #20]", "ldr r7, [sp, #16]"),
+    "run's place": ("armv6m", "tile_armv6m.h", '"    adds r1, r1, r2\\n"', '"    mov r1, r2\\n"'),
+    "zero never drops": ("armv6m", "tile_armv6m.h", "bcs 1f", "b 1f"),
+    "cut below": ("armv6m", "channel_run_armv6m.h", "blt 1f", "bge 1f"),
+    "cut above": ("armv6m", "tile_armv6m.h", "bhi ", "bmi "),
+    "channels of words": ("armv6m", "words_armv6m.h", "ldrsb r6, [r3, r4]", "ldrsb r6, [r2, r4]"),
+    "tile: lane in C": ("host", "tile_c.h", "products + POSITIVE", "products"),
+    "drop in C": ("host", "requantize.h", "result += constants[5];", ""),
+    "behind the row's end": ("host", "conv_2d.c", "i : width - 1 - x", "i : 0"),
+    "left edge": ("host", "conv_2d.c", "column >= 0 && column", "column"),
+    "hanging right": ("host", "depthwise_conv_2d.c", "x >= 0 && x < conv->input.width", "x >= 0"),
+    "outside": ("host", "depthwise_conv_2d.c", "conv->input_zero_point, channels", "0, channels"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_noticed(fault: str, tmp_path: Path, packed_expected: dict[str, bytes]) -> None:
+    core, file_name, right, wrong = FAULTS[fault]
+    firmware = tmp_path / "firmware"
+    shutil.copytree(firmware_folder() / "kernels", firmware / "kernels")
+    path = firmware / "kernels" / "packed" / file_name
+    text = path.read_text()
+    assert right in text
+    path.write_text(text.replace(right, wrong))
+    driver = _compile(tmp_path, TARGETS[core], firmware)
+    try:
+        differing = _differing(driver, TARGETS[core], list(CASES), packed_expected)
+    except AssertionError as error:
+        # The sanitizers saw a byte too many, or the processor an address that is none.
+        differing = [str(error)]
+    assert differing != []
+
+
+def test_two_factors_are_right_for_every_sum() -> None:
+    """The proof looks at both sides of each edge; here all sums are computed."""
+    checked = dropped = 0
+    for case in packed_cases():
+        (op,) = case.graph.ops
+        assert isinstance(op, Conv2D)
+        weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
+        lowest, highest = sum_bounds(op, weights)
+        factors = two_factors(op, lowest, highest)
+        count = int((highest - lowest).max()) + 1
+        if factors is None or count > _MOST_SUMS:
+            continue
+        sums = np.minimum(lowest + np.arange(count)[:, None], highest)
+        np.testing.assert_array_equal(factors.outputs(sums), outputs(op, sums))
+        checked, dropped = checked + 1, dropped + bool(factors.drop.any())
+    assert checked >= 6
+    assert dropped >= 2
