@@ -49,6 +49,7 @@ def small_model(tmp_path):
     return path
 
 
+@pytest.mark.proves("emulator")
 @pytest.mark.parametrize("board", EMULATED)
 def test_real_networks_are_bit_exact(verify, mlperf_tiny_model, board):
     exit_code, verdict = verify(mlperf_tiny_model, board)

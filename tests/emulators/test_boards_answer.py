@@ -65,7 +65,6 @@ def expected_output() -> np.ndarray:
     return (layer.filter.astype(int) @ INPUT[0].astype(int) + layer.bias) // 8 + layer.output_zero_point
 
 
-@pytest.mark.proves("emulator")
 @pytest.mark.parametrize(("board_name", "toolchain", "program", "unit"), MACHINES)
 def test_board_answers_runs_and_names_its_model(tmp_path, board_name, toolchain, program, unit):
     if program is not None:

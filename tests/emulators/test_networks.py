@@ -7,10 +7,12 @@ import pytest
 from graph import tflite_builder
 from probe_firmware import require_program, require_toolchain
 
-from edgekit.boards import load_board
+from edgekit.boards import Board, load_board
 from edgekit.device.device import Device
 from edgekit.device.emulators import counts_instructions, emulator_program
+from edgekit.device.emulators.rp2040js import find_rp2040js
 from edgekit.device.emulators.virtual_board import UnicornTransport
+from edgekit.errors import ToolchainError
 
 BOARDS = [
     ("virt-cortex-m0", "zig"),
@@ -19,22 +21,41 @@ BOARDS = [
     ("qemu-rv32", "zig"),
     ("mps2-an505", "zig"),
     ("mps3-an547", "zig"),
+    ("mps2-an385", "zig"),
+    ("mps2-an500", "zig"),
+    ("virt-cortex-m7", "zig"),
+    ("stm32f405", "zig"),
+    ("pico", "zig"),
     ("virt-cortex-m0", "gcc"),
     ("qemu-rv32", "gcc"),
     ("mps3-an547", "gcc"),
     # Zig compiles its C library first: a minute, once for all 64-bit and once for all 32-bit boards.
+    pytest.param("rpi3", "zig", marks=pytest.mark.slow),
+    pytest.param("rpi4", "zig", marks=pytest.mark.slow),
     pytest.param("rpi5", "zig", marks=pytest.mark.slow),
+    pytest.param("rpizero2w", "zig", marks=pytest.mark.slow),
     pytest.param("rpi3-32bit", "zig", marks=pytest.mark.slow),
     pytest.param("rpizero", "zig", marks=pytest.mark.slow),
 ]
 
 
+def require_emulator(board: Board) -> None:
+    if board.emulator.kind == "rp2040js":
+        require_program("node")
+        try:
+            find_rp2040js(board.name)
+        except ToolchainError as error:
+            pytest.skip(str(error))
+    elif board.emulator.kind != "unicorn":
+        require_program(emulator_program(board))
+
+
+@pytest.mark.proves("emulator")
 @pytest.mark.parametrize(("board_name", "toolchain"), BOARDS)
 def test_ds_cnn_is_bit_exact(edgekit, shared_folder, tmp_path, board_name, toolchain):
     board = load_board(board_name)
     require_toolchain(toolchain, board)
-    if emulator_program(board) != "unicorn":
-        require_program(emulator_program(board))
+    require_emulator(board)
     model = shared_folder / "models" / "mlperf_tiny" / "kws_ref_model.tflite"
     options = ("--toolchain", toolchain, "--noise", 6, "--no-structured", "--json")
     outcome = edgekit("verify", "-w", tmp_path, "-m", model, "-b", board_name, *options)

@@ -108,7 +108,6 @@ def run_through(device: Device) -> None:
     assert device.echo(every_byte) == every_byte
 
 
-@pytest.mark.proves("emulator", "stm32f405")
 @pytest.mark.parametrize("toolchain", ["zig", "gcc"])
 def test_stm32f405_answers_runs_and_restarts_in_qemu(tmp_path, toolchain):
     require_program("qemu-system-arm")

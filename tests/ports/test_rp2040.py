@@ -118,7 +118,6 @@ def test_what_cannot_become_a_uf2_file_is_refused(image, address):
         uf2.uf2_image(image, address, uf2.FAMILIES["RP2040"])
 
 
-@pytest.mark.proves("emulator", "pico")
 def test_pico_answers_runs_and_restarts_through_its_watchdog(rp2040js, built):
     with Device(open_emulator(BOARD, built.image)) as device:
         info = device.info()
