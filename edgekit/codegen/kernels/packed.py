@@ -71,7 +71,7 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
     quads_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
     return replace(
         call,
-        scratch_bytes=quads_bytes + (channels if hangs_over else 0),
+        scratch_bytes=quads_bytes + (_seen_columns(op.window) * channels if hangs_over else 0),
         outside=outside_value(op),
     )
 
@@ -110,6 +110,11 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
         scratch_bytes=9 * channels if count < output_width else 0,
         outside=outside_value(op),
     )
+
+
+def _seen_columns(window: Window) -> int:
+    """The columns that the windows of four neighbouring pixels see together."""
+    return 3 * window.stride_width + (window.width - 1) * window.dilation_width + 1
 
 
 def inner_columns(window: Window, width: int, output_width: int) -> tuple[int, int]:

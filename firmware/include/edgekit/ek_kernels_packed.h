@@ -45,7 +45,8 @@ typedef struct ek_packed_conv_2d {
 } ek_packed_conv_2d;
 
 /* CONV_2D (params: ek_packed_conv_2d) where drop is 0 for all channels. Scratch: 8 bytes an element of the
- * window, rounded up to 32, and input.channels bytes more where hangs_over. */
+ * window, rounded up to 32; where hangs_over, besides them the columns that four windows see together, that
+ * is (3 * stride + (width - 1) * dilation + 1) * input.channels bytes. */
 void ek_packed_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* The same for any drop. */

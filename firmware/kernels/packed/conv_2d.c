@@ -14,46 +14,50 @@ typedef struct window_columns {
     int32_t left[PIXELS];
 } window_columns;
 
-/* Whether no window hangs over an edge, so that the columns of each lie side by side. */
-static int is_inside(const ek_packed_conv_2d *conv, const window_columns *columns) {
-    const int32_t reach = conv->window.width - 1;
-    return conv->window.dilation == 1 &&
-           (!conv->hangs_over ||
-            (columns->left[0] >= 0 && columns->left[PIXELS - 1] + reach < conv->input.width));
+/* Columns from the first that a window sees to behind the last. */
+static int32_t span_of(const ek_packed_conv_2d *conv, const window_columns *columns) {
+    return columns->left[PIXELS - 1] - columns->left[0] + (conv->window.width - 1) * conv->window.dilation +
+           1;
 }
 
-/* The words of one row of the windows, column by column: `outside` are the elements of a column that lies
- * outside the input. */
-static EK_NOINLINE int32_t *words_by_column(const ek_packed_conv_2d *conv, const window_columns *columns,
-                                            const int8_t *row, const int8_t *outside, int32_t *words) {
+/* Copies these columns of `row` to `line`, with the input's zero point outside the input. */
+static EK_NOINLINE void fill_line(const ek_packed_conv_2d *conv, const window_columns *columns,
+                                  const int8_t *row, int8_t *line) {
+    const int32_t channels = conv->input.channels;
+    const int32_t first = columns->left[0] * channels;
+    const int32_t row_bytes = conv->input.width * channels;
+    const int32_t end = first + span_of(conv, columns) * channels;
+    EK_NO_UNROLL
+    for (int32_t i = first; i < end; i++) {
+        *line++ = i >= 0 && i < row_bytes ? row[i] : conv->input_zero_point;
+    }
+}
+
+/* The words of the windows. `line` is room for the columns of windows that hang over. */
+static EK_NOINLINE void make_words(const ek_packed_conv_2d *conv, const window_columns *columns,
+                                   const int8_t *const *rows, int8_t *line, int32_t *words) {
     const int32_t channels = conv->input.channels;
     const int32_t dilation = conv->window.dilation;
-    const int8_t *pixels[PIXELS];
-    for (int32_t offset = 0; offset < conv->window.width * dilation; offset += dilation) {
-        for (int32_t i = 0; i < PIXELS; i++) {
-            const int32_t column = columns->left[i] + offset;
-            const int inside = column >= 0 && column < conv->input.width;
-            pixels[i] = inside ? row + column * channels : outside;
-        }
-        words = ek_packed_words(pixels, words, (uint32_t)channels);
-    }
-    return words;
-}
-
-/* The words of the windows. */
-static EK_NOINLINE void make_words(const ek_packed_conv_2d *conv, const window_columns *columns,
-                                   const int8_t *const *rows, const int8_t *outside, int32_t *words) {
-    const int32_t channels = conv->input.channels;
-    const int inside = is_inside(conv, columns);
+    /* Neighbouring columns lie side by side. */
+    const int32_t runs = dilation == 1 ? 1 : conv->window.width;
+    const int32_t run_bytes = (dilation == 1 ? conv->window.width : 1) * channels;
+    const int hangs_over =
+        conv->hangs_over &&
+        (columns->left[0] < 0 || columns->left[0] + span_of(conv, columns) > conv->input.width);
     for (int32_t tap = 0; tap < conv->window.height; tap++) {
-        if (inside) {
+        const int8_t *pixel = line;
+        if (hangs_over) {
+            fill_line(conv, columns, rows[tap], line);
+        } else {
+            pixel = rows[tap] + columns->left[0] * channels;
+        }
+        for (int32_t run = 0; run < runs; run++) {
             const int8_t *pixels[PIXELS];
             for (int32_t i = 0; i < PIXELS; i++) {
-                pixels[i] = rows[tap] + columns->left[i] * channels;
+                pixels[i] = pixel + (columns->left[i] - columns->left[0]) * channels;
             }
-            words = ek_packed_words(pixels, words, (uint32_t)(conv->window.width * channels));
-        } else {
-            words = words_by_column(conv, columns, rows[tap], outside, words);
+            words = ek_packed_words(pixels, words, (uint32_t)run_bytes);
+            pixel += dilation * channels;
         }
     }
 }
@@ -62,14 +66,9 @@ static EK_NOINLINE void conv_row(const ek_packed_conv_2d *conv, const int8_t *co
                                  int32_t *words, void (*run_tile)(const ek_tile *tile)) {
     const int32_t width = conv->output.width;
     const int32_t channels = conv->output.channels;
-    int8_t *const outside = (int8_t *)words + (conv->depth + 3) / 4 * QUAD_BYTES;
+    int8_t *const line = (int8_t *)words + (conv->depth + 3) / 4 * QUAD_BYTES;
     ek_tile tile = {conv->weights, conv->weights + conv->weights_words, words, output, {0, 0, 0}};
     window_columns columns;
-    if (conv->hangs_over) {
-        for (int32_t i = 0; i < conv->input.channels; i++) {
-            outside[i] = conv->input_zero_point;
-        }
-    }
     for (int32_t x = 0; x < width; x += PIXELS) {
         /* Beyond the row's end its last pixel is repeated. */
         for (int32_t i = 0; i < PIXELS; i++) {
@@ -80,7 +79,7 @@ static EK_NOINLINE void conv_row(const ek_packed_conv_2d *conv, const int8_t *co
             }
         }
         tile.output = output + x * channels;
-        make_words(conv, &columns, rows, outside, words);
+        make_words(conv, &columns, rows, line, words);
         run_tile(&tile);
     }
 }
