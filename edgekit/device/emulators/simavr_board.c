@@ -21,10 +21,10 @@
 
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
-#include <simavr/sim_time.h>
 
 #define BITS_A_BYTE     10 /* start bit, 8 data bits, stop bit */
 #define CHUNK_BYTES     4096
+#define LEAST_CLOCK_HZ  1000 /* a cycle a millisecond */
 #define RAM_AT_POWER_ON 0xa5
 /* A receiver samples the middle of each bit: both ends together may be off by half a bit in ten. This one end
  * may be off by 3 % (ATmega2560 data sheet, 22.8.3); 16 MHz make 117,647 of 115,200 baud, 2.1 %. */
@@ -43,6 +43,7 @@ typedef struct board {
     avr_irq_t *to_chip;
     void (*reset_core)(struct avr_t *avr); /* simavr's own part of a reset */
     avr_cycle_count_t cycles_per_byte;
+    avr_cycle_count_t slept_cycles; /* not waited for yet */
     uint32_t baud;
     size_t received; /* bytes in `input`, of which `delivered` went to the chip */
     size_t delivered;
@@ -149,11 +150,11 @@ static void keep_line(struct avr_t *avr) {
 
 /* The chip sleeps for so many cycles, unless an interrupt wakes it. */
 static void wait_for_input(struct avr_t *avr, avr_cycle_count_t cycles) {
-    avr->sleep_usec += avr_cycles_to_usec(avr, cycles);
-    const uint32_t timeout_ms = avr->sleep_usec / 1000;
-    if (timeout_ms > 0) {
-        avr->sleep_usec %= 1000;
-        (void)has_input(&the_board, (int)timeout_ms);
+    const avr_cycle_count_t cycles_per_ms = avr->frequency / 1000;
+    the_board.slept_cycles += cycles;
+    if (the_board.slept_cycles >= cycles_per_ms) { /* they come a few at a time */
+        (void)has_input(&the_board, (int)(the_board.slept_cycles / cycles_per_ms));
+        the_board.slept_cycles %= cycles_per_ms;
     }
 }
 
@@ -217,6 +218,9 @@ int main(int argc, char **argv) {
     b->avr->log = LOG_ERROR;
     b->avr->sleep = wait_for_input;
     b->baud = number(argv[3]);
+    if (b->avr->frequency < LEAST_CLOCK_HZ || b->avr->frequency < b->baud) {
+        fail("a clock of %u Hz is too slow for %u baud", (unsigned)b->avr->frequency, (unsigned)b->baud);
+    }
     memset(b->avr->data + b->avr->ioend + 1, RAM_AT_POWER_ON, (size_t)b->avr->ramend - b->avr->ioend);
     load_flash(b->avr, argv[4]);
     connect_line(b);
