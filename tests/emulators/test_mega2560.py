@@ -70,6 +70,7 @@ def tiny_image(builder, tmp_path_factory):
 # ---- networks ----
 
 
+@pytest.mark.slow
 @pytest.mark.proves("emulator", "mega2560")
 def test_a_mobilenet_is_bit_exact_over_the_serial_line(edgekit, builder, emulator, tmp_path):
     model = tmp_path / "small.tflite"
