@@ -149,6 +149,47 @@ def packed_cases() -> Iterator[Case]:
         yield _visible_ties(shift, zero_point, clamp)
 
 
+def output_stage_cases() -> Iterator[Case]:
+    """Biases near ties through convolutions, and what their clamps and odd numbers of channels meet."""
+    stages = cycle(
+        ((-128, FULL_RANGE), (5, FULL_RANGE), (-128, (-50, 127)), (-128, (-128, 40)), (20, (20, 127)))
+    )
+    for shift in range(-31, 1):
+        yield _ties_of_convolution(shift, *next(stages))
+    for width, channels in ((6, 21), (7, 37), (5, 18), (13, 7), (6, 5), (4, 67)):
+        for stride in ((1, 1), (2, 2)):
+            yield _depthwise_conv_2d((3, width), (3, 3), stride, (1, 1), "SAME", channels, 1)
+            yield _depthwise_conv_2d((3, width), (3, 3), stride, (1, 1), "VALID", channels, 1)
+    for depth in (15, 16, 17, 31, 32, 33, 48, 64, 65, 80, 96, 129):
+        yield _conv_2d((1, 5), (1, 1), (1, 1), (1, 1), "SAME", depth, 6)
+    for extents in ((1, 1), (2, 3), (2, 4), (3, 6), (3, 9)):
+        yield _conv_2d(extents, (3, 3), (1, 1), (1, 1), "SAME", 16, 4)
+        yield _conv_2d(extents, (1, 7), (1, 2), (1, 1), "SAME", 5, 10)
+
+
+def _ties_of_convolution(shift: int, zero_point: int, clamp: tuple[int, int]) -> Case:
+    """The biases of :func:`_ties` as those of a convolution with one pixel."""
+    case = _ties(shift)
+    (op,) = case.graph.ops
+    assert isinstance(op, FullyConnected)
+    convolution = Conv2D(
+        0,
+        (0,),
+        1,
+        filter=op.filter.reshape(-1, 1, 1, 1),
+        bias=op.bias,
+        input_zero_point=0,
+        output_zero_point=zero_point,
+        requantization=op.requantization,
+        activation_min=clamp[0],
+        activation_max=clamp[1],
+        window=Window(1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+    )
+    name = f"{case.name} of a convolution, zero point {zero_point}, clamp {clamp}"
+    shape = (1, 1, 1, op.bias.size)
+    return _case(name, convolution, [(1, 1, 1, 1)], shape, _random(name))
+
+
 def _weights_of(
     kind: str,
     choice: Array,

@@ -44,7 +44,7 @@ _LANES = 16
 _PIXELS = 4
 _GROUP = 4
 _SUM_BYTES = 4
-_DEPTHWISE_SCRATCH_BYTES = 1120
+_DEPTHWISE_SCRATCH_BYTES = 1088
 
 _DEPTHWISE_TAPS = 3
 _LARGEST_ADD_SHIFT = 24
@@ -90,7 +90,9 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             output=_row_shape(graph, op.output),
             window=_window(window),
             input_zero_point=int8(op.input_zero_point),
-            weights=ConstantArray("weights", "int8_t", weights, f"{dims(weights.shape)} of {filters}x{depth}"),
+            weights=ConstantArray(
+                "weights", "int8_t", weights, f"{dims(weights.shape)} of {filters}x{depth}"
+            ),
             stage=stage,
         ),
         header=_HEADER,
@@ -207,8 +209,8 @@ def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
 
 
 def add_constants(op: Add) -> tuple[int, int, int, int] | None:
-    """``(first, second, offset, shift)`` with which (a * first + b * second + offset) >> shift, clamped, is the
-    byte that ``op`` makes of a and b, for all 65,536 pairs; None where a few tries find none.
+    """``(first, second, offset, shift)`` with which (a * first + b * second + offset) >> shift, clamped, is
+    the byte that ``op`` makes of a and b, for all 65,536 pairs; None where a few tries find none.
     """
     wanted = _sums_of_all_pairs(op)
     output = op.output_requantization
@@ -267,12 +269,12 @@ def _add_offset(first: int, second: int, shift: int, wanted: NDArray[np.int32]) 
     least, most = int((thresholds - smallest).max()), int((thresholds - 1 - largest).min())
     offset = (least + most) // 2
     # Only the whole sum must fit: int32 wraps around on the way.
-    fits = -(2**31) <= int(products.min()) + offset and int(products.max()) + offset < 2**31
+    fits = int(products.min()) + offset >= -(2**31) and int(products.max()) + offset < 2**31
     return offset if least <= most and fits and abs(offset) < 2**31 else None
 
 
 def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> Struct | None:
-    """``ek_mve_stage`` of ``op`` with ``weights`` (O, taps); None where its factors are none of those there."""
+    """``ek_mve_stage`` of ``op`` with ``weights`` (O, taps); None where it takes no such factors."""
     channels = op.bias.size
     multiplier = np.broadcast_to(op.requantization.multiplier, channels)
     shift = np.broadcast_to(op.requantization.shift, channels)
@@ -291,7 +293,9 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> Struct | 
         groups.append(np.concatenate([bias[group], multiplier[group], shifts]))
     factors = np.stack(groups).astype(np.int32)
     return struct(
-        factors=ConstantArray("factors", "int32_t", factors, f"{len(starts)} groups of 4 of {channels} channels"),
+        factors=ConstantArray(
+            "factors", "int32_t", factors, f"{len(starts)} groups of 4 of {channels} channels"
+        ),
         rounds_ties_away=Integer("uint8_t", int(is_visible)),
         zero_point=int8(op.output_zero_point),
         activation_min=int8(op.activation_min),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kernels for Helium, the vectors of Armv8.1-M (Cortex-M55 and M85). What ek_kernels.h says of all kernels
- * holds here too, and the results are those of its operators; only parameters differ. Every multiply-accumulate
- * runs as VMLADAV, sixteen products of int8 an instruction, with its sum in a core register.
+ * holds here too, and the results are those of its operators; only parameters differ. Every
+ * multiply-accumulate runs as VMLADAV, sixteen products of int8 an instruction, with its sum in a core
+ * register.
  *
  * The zero point of an input is part of the biases: bias[o] - zero_point * (sum of the weights of o), modulo
  * 2^32. So rows and columns outside an input must hold its zero point; the plan supplies such rows.
@@ -22,9 +23,9 @@ extern "C" {
  * From sums to int8, as ek_output_stage has it, for at least 4 output channels whose shifts are 0 or to the
  * right.
  *
- * The channels come in groups of four: 0..3, and then four by four those from channels % 4 on, or from 4 on if
- * that is 0. So the first two groups overlap where the number is no multiple of four. A group is nine words:
- * four biases, four multipliers, and the four shifts as bytes, that of the first channel lowest.
+ * The channels come in groups of four: 0..3, and then four by four those from channels % 4 on, or from 4 on
+ * if that is 0. So the first two groups overlap where the number is no multiple of four. A group is nine
+ * words: four biases, four multipliers, and the four shifts as bytes, that of the first channel lowest.
  */
 typedef struct ek_mve_stage {
     const int32_t *factors;
@@ -35,8 +36,8 @@ typedef struct ek_mve_stage {
 } ek_mve_stage;
 
 /* What dot products run over: `depth` elements a filter and output pixel. The weights of two neighbouring
- * filters alternate, 16 bytes each; the first 16 bytes of a filter have (-depth) % 16 bytes of padding in front.
- * An odd last filter has a partner of any values. */
+ * filters alternate, 16 bytes each; the first 16 bytes of a filter have (-depth) % 16 bytes of padding in
+ * front. An odd last filter has a partner of any values. */
 typedef struct ek_mve_conv_2d {
     ek_row_shape input;
     ek_row_shape output; /* at least 4 channels; rows of the output are aligned to 4 if these are in fours */
@@ -46,8 +47,8 @@ typedef struct ek_mve_conv_2d {
     ek_mve_stage stage;
 } ek_mve_conv_2d;
 
-/* CONV_2D whose window is a single pixel without padding (params: ek_mve_conv_2d). Scratch: 16 bytes an output
- * channel, their number rounded up to even. */
+/* CONV_2D whose window is a single pixel without padding (params: ek_mve_conv_2d). Scratch: 16 bytes an
+ * output channel, their number rounded up to even. */
 void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* CONV_2D (params: ek_mve_conv_2d). Scratch: as above, and 4 * depth bytes. */
@@ -63,8 +64,9 @@ typedef struct ek_mve_depthwise_conv_2d {
     ek_mve_stage stage;
 } ek_mve_depthwise_conv_2d;
 
-/* DEPTHWISE_CONV_2D (params: ek_mve_depthwise_conv_2d). Scratch: 1,120 bytes. */
-void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+/* DEPTHWISE_CONV_2D (params: ek_mve_depthwise_conv_2d). Scratch: 1,088 bytes. */
+void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
 
 typedef struct ek_mve_fully_connected {
     uint32_t input_depth;
@@ -83,8 +85,8 @@ typedef struct ek_mve_fully_connected {
 void ek_mve_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /*
- * ADD for which (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped, is the right byte for all
- * 65,536 pairs: the generator tries them. The sum stays within int32.
+ * ADD for which (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped, is the right byte for
+ * all 65,536 pairs: the generator tries them. The sum stays within int32.
  */
 typedef struct ek_mve_add {
     uint32_t size; /* elements of each row */

@@ -10,7 +10,8 @@
 #include "tile.h"
 
 /* Copies the window whose first column is `left` to `patch`. Returns the end of what it wrote. */
-static int8_t *copy_window(const ek_mve_conv_2d *conv, const int8_t *const *rows, int32_t left, int8_t *patch) {
+static int8_t *copy_window(const ek_mve_conv_2d *conv, const int8_t *const *rows, int32_t left,
+                           int8_t *patch) {
     const int32_t channels = conv->input.channels;
     const int32_t columns = conv->window.width;
     const int32_t beyond = left + columns - conv->input.width;
@@ -66,8 +67,8 @@ void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
     windows.step = (uint32_t)conv->window.stride * conv->input.channels;
     tile.depth = windows.height * windows.run;
     ek_mve_prepare(&requantization, &conv->stage, filters);
+    requantization.pixels = width < EK_MVE_PIXELS ? width : EK_MVE_PIXELS;
     for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
-        requantization.offsets[i] = (i < width ? i : width - 1) * filters;
         tile.pixels[i] = windows.patches + i * tile.depth;
     }
     for (uint32_t x = 0;;) {

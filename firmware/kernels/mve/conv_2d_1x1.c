@@ -17,12 +17,10 @@ void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t
     tile.sums_end = tile.sums + (filters + filters % 2) * EK_MVE_PIXELS;
     tile.depth = conv->input.channels;
     ek_mve_prepare(&requantization, &conv->stage, filters);
-    for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
-        /* A row of fewer pixels has its last one again, at the same place. */
-        requantization.offsets[i] = (i < width ? i : width - 1) * filters;
-    }
+    requantization.pixels = width < EK_MVE_PIXELS ? width : EK_MVE_PIXELS;
     for (uint32_t x = 0;;) {
         for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
+            /* A row of fewer pixels has its last one again. */
             tile.pixels[i] = rows[0] + (i < width ? x + i : width - 1) * step;
         }
         ek_mve_dot_tile(&tile);

@@ -17,12 +17,12 @@
 /* interleave.S depends on this layout. */
 typedef struct ek_mve_columns {
     const int8_t *rows[EK_MVE_TAPS]; /* where the last of the columns inside lies in each row */
-    int8_t *quads;                   /* [out] [rows][quads][16 lanes][4 columns]; quad i starts at column 2 * i */
-    uint32_t step;                   /* bytes from a column to the next */
-    uint32_t lanes;                  /* channels, 1..16 */
-    uint32_t end;                    /* 1..8: columns end..7 lie outside */
-    uint32_t skips_first;            /* 1: column 0 lies outside, too */
-    int32_t zero_point;              /* what lies outside */
+    int8_t *quads;        /* [out] [rows][quads][16 lanes][4 columns]; quad i starts at column 2 * i */
+    uint32_t step;        /* bytes from a column to the next */
+    uint32_t lanes;       /* channels, 1..16 */
+    uint32_t end;         /* 1..8: columns end..7 lie outside */
+    uint32_t skips_first; /* 1: column 0 lies outside, too */
+    int32_t zero_point;   /* what lies outside */
 } ek_mve_columns;
 
 void ek_mve_interleave(const ek_mve_columns *columns);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DEPTHWISE_CONV_2D, 3 x 3: see ek_kernels_mve.h. Tiles of six pixels at stride 1, three at stride 2, by up to
- * 16 channels; depthwise.h has the steps.
+ * DEPTHWISE_CONV_2D, 3 x 3: see ek_kernels_mve.h. Tiles of six pixels at stride 1, three at stride 2, by up
+ * to 16 channels; depthwise.h has the steps.
  */
 #include "edgekit/ek_kernels_mve.h"
 
 #include "depthwise.h"
 #include "tile.h"
 
-/* Of the scratch memory. Pixels that do not exist are written to the last part. */
-#define SUMS_BYTES (2 * EK_MVE_LANES * EK_MVE_PIXELS * 4)
-#define QUAD_BYTES (EK_MVE_TAPS * EK_MVE_QUAD_SET)
+#define SUMS_BYTES (2 * EK_MVE_LANES * EK_MVE_PIXELS * 4) /* of the scratch memory; the quads lie behind */
 
 /* One tile: what all of its channels share. */
 typedef struct depthwise_tile {
@@ -18,22 +16,8 @@ typedef struct depthwise_tile {
     ek_mve_taps taps;
     ek_mve_requantization requantization;
     uint32_t pixels;  /* those that exist */
-    int8_t *nowhere;  /* at least 20 bytes */
     uint32_t filters; /* output channels */
 } depthwise_tile;
-
-/* Requantizes up to four pixels of the tile from pixel `first` on. */
-static void finish_pixels(depthwise_tile *tile, uint32_t first, const int32_t *factors, int8_t *output,
-                          uint32_t lanes) {
-    const int32_t *const sums = tile->taps.sums + first * EK_MVE_LANES;
-    for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
-        const uint32_t pixel = first + i;
-        tile->requantization.offsets[i] = pixel < tile->pixels
-                                              ? pixel * tile->filters
-                                              : (uint32_t)(uintptr_t)tile->nowhere - (uint32_t)(uintptr_t)output;
-    }
-    ek_mve_finish(&tile->requantization, sums, factors, output, lanes);
-}
 
 /* All channels of the tile whose first column is `left`. */
 static void run_tile(const ek_mve_depthwise_conv_2d *conv, depthwise_tile *tile, const int8_t *const *rows,
@@ -41,6 +25,7 @@ static void run_tile(const ek_mve_depthwise_conv_2d *conv, depthwise_tile *tile,
     const int32_t inside = conv->input.width - left;
     const uint32_t odd = tile->filters % 4;
     const int32_t *factors = conv->stage.factors;
+    ek_mve_requantization *const requantization = &tile->requantization;
     uint32_t lanes = odd != 0 ? EK_MVE_LANES - 4 + odd : EK_MVE_LANES; /* groups of four do not straddle */
     tile->columns.end = inside < EK_MVE_COLUMNS ? (uint32_t)inside : EK_MVE_COLUMNS;
     tile->columns.skips_first = left < 0;
@@ -54,9 +39,12 @@ static void run_tile(const ek_mve_depthwise_conv_2d *conv, depthwise_tile *tile,
         tile->taps.weights = conv->weights + channel * EK_MVE_TAPS * EK_MVE_TAPS;
         ek_mve_interleave(&tile->columns);
         ek_mve_dot_taps(&tile->taps);
-        finish_pixels(tile, 0, factors, output, lanes);
+        requantization->pixels = tile->pixels < EK_MVE_PIXELS ? tile->pixels : EK_MVE_PIXELS;
+        ek_mve_finish(requantization, tile->taps.sums, factors, output, lanes);
         if (tile->pixels > EK_MVE_PIXELS) {
-            finish_pixels(tile, EK_MVE_PIXELS, factors, output, lanes);
+            requantization->pixels = tile->pixels - EK_MVE_PIXELS;
+            ek_mve_finish(requantization, tile->taps.sums + EK_MVE_PIXELS * EK_MVE_LANES, factors,
+                          output + EK_MVE_PIXELS * tile->filters, lanes);
         }
         factors += (lanes + 3) / 4 * 9;
         output += lanes;
@@ -65,7 +53,8 @@ static void run_tile(const ek_mve_depthwise_conv_2d *conv, depthwise_tile *tile,
     }
 }
 
-void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
+void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch) {
     const ek_mve_depthwise_conv_2d *const conv = params;
     const uint32_t stride = conv->window.stride;
     const uint32_t width = conv->output.width;
@@ -76,7 +65,6 @@ void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, 
     tile.filters = conv->output.channels;
     tile.taps.sums = scratch;
     tile.taps.quads = tile.columns.quads = (int8_t *)scratch + SUMS_BYTES;
-    tile.nowhere = (int8_t *)scratch + SUMS_BYTES + QUAD_BYTES;
     tile.taps.stride = stride;
     tile.columns.step = conv->input.channels;
     tile.columns.zero_point = conv->input_zero_point;

@@ -62,7 +62,8 @@ void ek_mve_fully_connected_s8(const void *params, const int8_t *const *rows, in
             value = vqrdmulhq_n_s32(value, connected->multiplier[0]);
             shift = vdupq_n_s32(connected->shift[0]);
         }
-        /* VRSHL rounds ties up; one less for a negative value moves them away from zero, except without shift. */
+        /* VRSHL rounds ties up; one less for a negative value moves them away from zero, except without
+         * shift. */
         const mve_pred16_t shifts = vcmpltq_n_s32(shift, 0);
         value = vaddq_m_s32(value, value, vshrq_n_s32(value, 31), shifts);
         value = vrshlq_s32(value, shift);

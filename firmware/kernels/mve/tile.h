@@ -16,7 +16,7 @@
 typedef struct ek_mve_tile {
     const int8_t *pixels[EK_MVE_PIXELS]; /* `depth` bytes at each */
     const int8_t *weights;               /* as in ek_mve_conv_2d */
-    int32_t *sums;                       /* [out] four for each filter, the number of these rounded up to even */
+    int32_t *sums; /* [out] four for each filter, the number of these rounded up to even */
     int32_t *sums_end;
     uint32_t depth;
 } ek_mve_tile;
@@ -25,28 +25,38 @@ void ek_mve_dot_tile(const ek_mve_tile *tile);
 
 #define EK_MVE_TIES_AWAY 1u
 #define EK_MVE_BYTES     2u
+#define EK_MVE_RELU      4u
 
-/* The sums of four pixels and some groups of channels become int8. requantize.S depends on this layout. */
+/* The sums of a few pixels and some groups of channels become int8. requantize.S depends on this layout. */
 typedef struct ek_mve_requantization {
     const int32_t *sums;    /* aligned to 4 */
     const int32_t *factors; /* see ek_mve_stage */
-    int8_t *output;         /* where the first channel of offset 0 lies */
+    int8_t *output;         /* where the first channel of the first pixel lies */
     uint32_t groups;        /* at least 1 */
     int32_t zero_point;
     int32_t activation_min;
     int32_t activation_max;
-    uint32_t flags;                  /* EK_MVE_TIES_AWAY; EK_MVE_BYTES: pixels are not aligned to 4 */
-    uint32_t offsets[EK_MVE_PIXELS]; /* where each pixel lies from there, modulo 2^32 */
+    uint32_t flags;  /* EK_MVE_TIES_AWAY; EK_MVE_BYTES: pixels are not aligned to 4; EK_MVE_RELU: neither,
+                      * the zero point is -128, the clamps are -128 and 127 */
+    uint32_t pixels; /* 1..4 of those whose sums are there */
+    uint32_t step;   /* bytes from a pixel to the next */
 } ek_mve_requantization;
 
 void ek_mve_requantize(const ek_mve_requantization *requantization);
 
-/* All but sums, factors, output, groups and offsets. */
+/* All but sums, factors, output, groups and pixels, for an image of so many channels. */
 static inline void ek_mve_prepare(ek_mve_requantization *to, const ek_mve_stage *stage, uint32_t channels) {
     to->zero_point = stage->zero_point;
     to->activation_min = stage->activation_min;
     to->activation_max = stage->activation_max;
-    to->flags = (stage->rounds_ties_away ? EK_MVE_TIES_AWAY : 0u) | (channels % 4 != 0 ? EK_MVE_BYTES : 0u);
+    to->step = channels;
+    if (stage->rounds_ties_away || channels % 4 != 0) {
+        to->flags =
+            (stage->rounds_ties_away ? EK_MVE_TIES_AWAY : 0u) | (channels % 4 != 0 ? EK_MVE_BYTES : 0u);
+    } else {
+        const int saturates = stage->activation_min == INT8_MIN && stage->activation_max == INT8_MAX;
+        to->flags = saturates && stage->zero_point == INT8_MIN ? EK_MVE_RELU : 0u;
+    }
 }
 
 /* Requantizes `channels` channels from the first on, the sums of which lie at `sums`. */

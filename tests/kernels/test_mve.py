@@ -1,0 +1,223 @@
+"""The kernels for Helium on an emulated Cortex-M55, against the NumPy executor."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kernels.cases import Case, all_cases, output_stage_cases, packed_cases, vector_cases
+from kernels.compiling import INCLUDE, WARNINGS, run
+from kernels.running import (
+    driver_input,
+    expected_output,
+    kernel_files,
+    kernel_functions,
+    write_kernel_table,
+)
+
+from edgekit.codegen.kernels.mve import add_constants
+from edgekit.codegen.layers import Program, lower
+from edgekit.graph.executor import execute
+from edgekit.graph.ir import Add
+from edgekit.resources import firmware_folder
+from edgekit.toolchains.cores import CORES
+
+HERE = Path(__file__).parent
+CORE = CORES["cortex-m55"]
+TIMEOUT_S = 120
+FEATURES = frozenset({"mve"})
+CASES = {
+    case.name: case
+    for case in (*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases())
+}  # fmt: skip
+
+
+def mve_programs() -> dict[str, Program]:
+    """Those cases that kernels for Helium run, as layers."""
+    programs = {name: lower(case.graph, FEATURES) for name, case in CASES.items()}
+    return {
+        name: program
+        for name, program in programs.items()
+        if all(source.startswith("kernels/mve/") for source in kernel_files({"": program}))
+    }
+
+
+PROGRAMS = mve_programs()
+
+
+def gcc() -> list[str]:
+    """The compiler that has a C library for the core; skips the test where it or the emulator is missing."""
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    return ["arm-none-eabi-gcc", *CORE.gcc_flags]
+
+
+def compiler(name: str) -> list[str]:
+    """What compiles the kernels."""
+    if name == "gcc":
+        return gcc()
+    if find_spec("ziglang") is None:
+        pytest.skip("zig is not installed")
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", str(CORE.zig_target)]
+    # Enumerations are as short as in GCC's C library, or its linker warns.
+    return [*zig, f"-mcpu={CORE.zig_cpu}", "-ffreestanding", "-fshort-enums"]
+
+
+def compile_kernel(folder: Path, name: str, source: Path) -> Path:
+    """The object of a kernel's file."""
+    target = folder / f"{source.name}.o"
+    flags = ["-std=c11", "-Os", *WARNINGS, "-fomit-frame-pointer", f"-I{INCLUDE}"]
+    run([*compiler(name), *flags, "-c", str(source), "-o", str(target)])
+    return target
+
+
+def link(folder: Path, objects: Sequence[Path]) -> Path:
+    """The driver with those kernels."""
+    link_with = gcc()
+    write_kernel_table(folder, kernel_functions(PROGRAMS), ["edgekit/ek_kernels_mve.h"])
+    common = ["-std=c11", "-O1", f"-I{INCLUDE}", f"-I{folder}"]
+    allocation = ["-Dmain=driver_main", "-Dmalloc=guarded_malloc", "-Dfree=guarded_free"]
+    driver, image = folder / "driver.o", folder / "driver.elf"
+    run([*link_with, *common, *allocation, "-c", str(HERE / "driver.c"), "-o", str(driver)])
+    run(
+        [
+            *(*link_with, *common, "--specs=rdimon.specs", "-Wl,--no-warn-execstack"),
+            *(str(HERE / "semihosting.c"), str(driver), *map(str, objects)),
+            *("-T", str(HERE / "mps3_an547.ld"), "-o", str(image)),
+        ]
+    )
+    return image
+
+
+def compile_kernels(folder: Path, name: str) -> dict[str, Path]:
+    """The object of each file of the kernels."""
+    sources = [firmware_folder() / source for source in kernel_files(PROGRAMS)]
+    return {source.name: compile_kernel(folder, name, source) for source in sources}
+
+
+def outputs(image: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """What the kernels make of those cases; what there is of it where the driver fails."""
+    cases = {name: CASES[name] for name in names}
+    folder = image.parent
+    (folder / "cases.bin").write_bytes(driver_input(cases, PROGRAMS, kernel_functions(PROGRAMS), 4))
+    (folder / "outputs.bin").write_bytes(b"")
+    command = ["qemu-system-arm", "-M", "mps3-an547", "-display", "none", "-monitor", "none"]
+    command += ["-serial", "none", "-semihosting", "-kernel", str(image)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=TIMEOUT_S)
+    data = (folder / "outputs.bin").read_bytes() if done.returncode == 0 else b""
+    sizes = [len(expected(name)) for name in names]
+    ends = np.cumsum(sizes).tolist()
+    return {name: data[end - size : end] for name, end, size in zip(names, ends, sizes, strict=True)}
+
+
+_EXPECTED: dict[str, bytes] = {}
+
+
+def expected(name: str) -> bytes:
+    """Output of the NumPy executor."""
+    if name not in _EXPECTED:
+        _EXPECTED[name] = expected_output(CASES[name], PROGRAMS[name])
+    return _EXPECTED[name]
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Compiled by GCC."""
+    return compile_kernels(tmp_path_factory.mktemp("mve_gcc"), "gcc")
+
+
+def differing(image: Path, names: Sequence[str]) -> list[str]:
+    made = outputs(image, names)
+    return [name for name in names if made[name] != expected(name)]
+
+
+@pytest.mark.parametrize("name", ["gcc", "zig"])
+def test_kernels_equal_the_executor(name: str, tmp_path: Path) -> None:
+    image = link(tmp_path, list(compile_kernels(tmp_path, name).values()))
+    assert differing(image, list(PROGRAMS)) == []
+
+
+def test_every_kernel_has_cases() -> None:
+    files = {path.name for path in (firmware_folder() / "kernels" / "mve").glob("*.[cS]")}
+    assert {Path(name).name for name in kernel_files(PROGRAMS)} == files
+    values = np.frombuffer(b"".join(map(expected, PROGRAMS)), np.int8)
+    assert len(np.unique(values)) == 256
+
+
+# One slip each: file, what is right, what is wrong.
+FAULTS = {
+    "first step not predicated": ("dot_tile.S", "vldrbt.u8 q2, [r5], #16", "vldrbt.u8 q2, [r3], #16"),
+    "a round too many": ("dot_tile.S", "adds r4, r4, #3", "adds r4, r4, #4"),
+    "one step: wrong lanes": ("dot_tile.S", "and r2, r2, #15", "and r2, r2, #7"),
+    "ties": ("requantize.S", "vshr.s32 q7, q2, #31", "vshr.u32 q7, q2, #31"),
+    "shift of the fourth channel": ("requantize.S", "    vrshl.s32 q3, r8", "    vrshl.s32 q3, r7"),
+    "ReLU for other clamps": ("tile.h", "stage->activation_max == INT8_MAX", "1"),
+    "ReLU from below": ("tile.h", "stage->activation_min == INT8_MIN &&", ""),
+    "pixels that do not exist": ("requantize.S", "vctp.32 r3", "vctp.32 r4"),
+    "bytes stored in the wrong order": ("requantize.S", "vshr.u32 q0, q0, #8", "vshr.u32 q0, q0, #16"),
+    "second group of odd channels": ("tile.h", "sums + odd * EK_MVE_PIXELS", "sums + 4 * EK_MVE_PIXELS"),
+    "windows: overshoot": ("copy_windows.S", "subs r6, r6, r1", "subs r6, r6, #0"),
+    "window: left border": ("conv_2d.c", "(left + before) * channels", "left * channels"),
+    "short row": ("conv_2d_1x1.c", "i < width ? x + i", "i < 4 ? x + i + 1"),
+    "taps: third quad": ("dot_taps.S", "vldrw.u32 q4, [q5, #128]", "vldrw.u32 q4, [q5, #64]"),
+    "taps: weights' last column": ("dot_taps.S", "#0x0777", "#0x0f77"),
+    "columns outside": ("interleave.S", "vmov q6, q0", "vmov q6, q1\n    veor q6, q6, q6"),
+    "interleaved twice": ("interleave.S", "vst42.8 {q2, q3, q4, q5}", "vst41.8 {q2, q3, q4, q5}"),
+    "depthwise: left border": ("depthwise_conv_2d.c", "left < 0", "left < -1"),
+    "connected: third row": ("fully_connected.c", "vldrb.u8 q2, [%[w2]]", "vldrb.u8 q2, [%[w1]]"),
+    "connected: unshifted ties": ("fully_connected.c", "cmpltq_n_s32(shift, 0)", "cmpltq_n_s32(shift, 1)"),
+    "add: clamp": ("add.c", "vmax.s32 q0, q0, %q[lowest]", "vmax.s32 q0, q0, q0"),
+    "average: half": ("average_pool_2d.c", "lanes[i] - half", "lanes[i] + half"),
+}  # fmt: skip
+
+
+# A fault in a header is planted into one kernel that includes it.
+KERNEL_OF_HEADER = {"tile.h": "conv_2d_1x1.c"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_noticed(fault: str, tmp_path: Path, objects: dict[str, Path]) -> None:
+    file_name, right, wrong = FAULTS[fault]
+    folder = tmp_path / "mve"
+    shutil.copytree(firmware_folder() / "kernels" / "mve", folder)
+    text = (folder / file_name).read_text()
+    assert right in text
+    (folder / file_name).write_text(text.replace(right, wrong))
+    kernel = KERNEL_OF_HEADER.get(file_name, file_name)
+    faulty = {kernel: compile_kernel(tmp_path, "gcc", folder / kernel)}
+    concerned = [name for name in PROGRAMS if kernel in _file_names(name)]
+    assert differing(link(tmp_path, list((objects | faulty).values())), concerned) != []
+
+
+def _file_names(name: str) -> set[str]:
+    return {Path(source).name for source in kernel_files({name: PROGRAMS[name]})}
+
+
+ADDITIONS = [case for case in CASES.values() if isinstance(case.graph.ops[0], Add)]
+
+
+def test_most_additions_have_constants() -> None:
+    found = [add_constants(op) for case in ADDITIONS for op in case.graph.ops if isinstance(op, Add)]
+    assert len([constants for constants in found if constants is not None]) >= len(found) / 3
+
+
+@pytest.mark.parametrize("case", ADDITIONS, ids=lambda case: case.name)
+def test_constants_of_an_addition_are_right_for_all_pairs(case: Case) -> None:
+    (op,) = case.graph.ops
+    assert isinstance(op, Add)
+    constants = add_constants(op)
+    if constants is None:
+        pytest.skip("the addition has none")
+    first, second, offset, shift = constants
+    a, b = (values.astype(np.int64) for values in case.inputs)
+    total = a * first + b * second + offset
+    assert np.abs(total).max() < 2**31
+    computed = np.clip(total >> shift, op.activation_min, op.activation_max)
+    assert np.array_equal(computed, execute(case.graph, case.inputs)[0])
