@@ -20,13 +20,14 @@ from edgekit.codegen.kernels.values import (
     struct,
     uint16,
 )
-from edgekit.graph.ir import Conv2D, Graph, Op, Requantization
+from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Requantization
 
 _HEADER = "edgekit/ek_kernels_dsp.h"
 _FOLDER = "kernels/dsp"
 _QUAD = 4
 _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
+_COLUMN_BYTES = 24  # of four channels of three rows
 # Sums of the channel in the upper half of the weights have 24 bits.
 _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
@@ -88,6 +89,63 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     )
 
 
+@_call.register
+def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    output_width = graph.tensors[op.output].shape[2]
+    window = op.window
+    is_usual = (window.height, window.width, window.dilation_width, op.depth_multiplier) == (3, 3, 1, 1)
+    if not is_usual or channels < _QUAD:
+        return None
+    # The channels that run together, in the order in which they lie in a word: 0, 2, 1, 3.
+    first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
+    order = (first[:, None] + [0, 2, 1, 3]).reshape(-1)
+    weights = op.filter[0].transpose(2, 1, 0).reshape(channels, -1).astype(np.int64)
+    stage = _stage(op, weights, order, np.full(order.shape, _LOWER_UNIT_BITS))
+    if stage is None:
+        return None
+    columns = (output_width - 1) * window.stride_width + window.width
+    name = "depthwise_conv_2d_exact" if stage.is_exact else "depthwise_conv_2d"
+    return KernelCall(
+        f"ek_dsp_{name}_s8",
+        f"{_FOLDER}/depthwise_conv_2d.c",
+        "ek_dsp_depthwise_conv_2d",
+        struct(
+            input=array(map(uint16, (width, channels))),
+            output=array(map(uint16, (output_width, channels))),
+            window=window_struct(window),
+            columns=uint16(columns),
+            input_zero_point=int8(op.input_zero_point),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights", "uint32_t", _depthwise_stream(stage), f"{channels} channels, four at a time"
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/depthwise_columns.S"),
+        scratch_bytes=columns * _COLUMN_BYTES,
+        outside=outside_value(op),
+    )
+
+
+def _depthwise_stream(stage: _Stage) -> NDArray[np.uint32]:
+    """``ek_dsp_depthwise_conv_2d.stream`` of channels in the order 0, 2, 1, 3 of each four."""
+    quads = len(stage.bias) // _QUAD
+    taps = stage.weights.reshape(quads, _QUAD, 3, 3)  # channels, columns, rows
+    pairs = _halfwords(taps[..., 0], taps[..., 1])
+    thirds = _halfwords(taps[:, 0::2, :, 2], taps[:, 1::2, :, 2])
+    words = np.concatenate([pairs, thirds], axis=1).transpose(0, 2, 1).reshape(quads, -1)
+    constants = stage.constants.reshape(quads, -1)
+    stream = np.column_stack([stage.bias.reshape(quads, _QUAD), words, constants])
+    return (stream & _WORD_MASK).astype(np.uint32)
+
+
+def _halfwords(lower: Int64Array, upper: Int64Array) -> Int64Array:
+    """Words of two int16."""
+    return (upper << 16) | (lower & 0xFFFF)
+
+
 def _rows_of_quads(filters: NDArray[np.int8]) -> Int64Array:
     """OHWI weights as (O, elements), each row of a window filled up with zeros to a multiple of four."""
     count, height, width, channels = filters.shape
@@ -112,7 +170,7 @@ def _stream(op: Conv2D, weights: Int64Array) -> tuple[NDArray[np.uint32], bool] 
         return None
     # A word holds elements 0 and 2, or 1 and 3, of a quad.
     quads = both.reshape(len(both), -1, 2, 2)
-    words = ((quads[:, :, 1] << 16) | (quads[:, :, 0] & 0xFFFF)).reshape(len(both), -1)
+    words = _halfwords(quads[:, :, 0], quads[:, :, 1]).reshape(len(both), -1)
     b_bias, a_bias = stage.bias[~is_upper], stage.bias[is_upper]
     b_constants, a_constants = stage.constants[~is_upper], stage.constants[is_upper]
     stream = np.column_stack([256 * a_bias + b_bias, b_bias, words, b_constants, a_constants])

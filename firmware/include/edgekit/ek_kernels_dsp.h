@@ -51,6 +51,34 @@ void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
 /* The same, exactly. */
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+typedef struct ek_dsp_depthwise_conv_2d {
+    ek_row_shape input;  /* at least four channels */
+    ek_row_shape output; /* as many */
+    ek_window window;    /* 3 x 3, dilation 1 */
+    uint16_t columns;    /* that all windows of a row reach over, those outside the input included */
+    int8_t input_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+    /*
+     * Four output channels a, b, c, d after each other; the last four, where they are no multiple of four,
+     * overlap those before. Words of 32 bits:
+     *   four words   biases of a, c, b, d, zero point of the input and rounding constants included
+     *   18 words     weights, column by column: two int16 each, the first in the lower half; with 0, 1, 2
+     *                the rows: (a0, a1), (c0, c1), (b0, b1), (d0, d1), (a2, c2), (b2, d2)
+     *   constants    of a, c, b, d: multiplier and addend (unit 2^32), or multiplier, rounding and right
+     */
+    const uint32_t *stream;
+} ek_dsp_depthwise_conv_2d;
+
+/* DEPTHWISE_CONV_2D (params: ek_dsp_depthwise_conv_2d) with a depth multiplier of 1 by one factor. Scratch:
+ * 24 bytes a column. */
+void ek_dsp_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+
+/* The same, exactly. */
+void ek_dsp_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                       void *scratch);
+
 #ifdef __cplusplus
 }
 #endif
