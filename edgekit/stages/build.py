@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def build(job: Job) -> Firmware:
     board = job.board()
     engine = job.engine_name(board)
     if job.settings.model.file is None and not (job.workspace.model_folder / INT8_MODEL).exists():
-        _check_before_training(job, board)
+        _check_before_training(job, board, engine)
     model = obtain_model(job)
     kernels = job.settings.build.kernels
     deployed = deployed_graph(engine, model.graph, passes=job.settings.build.passes)
@@ -108,13 +109,20 @@ def build(job: Job) -> Firmware:
     return Firmware(folder / report["image"], board, engine, model, report)
 
 
-def _check_before_training(job: Job, board: Board) -> None:
-    """Raises DoesNotFitError where the network that would be trained cannot fit, before an hour is spent."""
+def _check_before_training(job: Job, board: Board, engine: EngineName) -> None:
+    """Raises DoesNotFitError where the network that would be trained cannot fit, before an hour is spent.
+
+    An interpreter keeps whole tensors. The engine aot may need less than the largest, but it needs the
+    picture, unless that comes row by row.
+    """
     from edgekit.codegen.footprint import check_fit
     from edgekit.models.cost import cost
 
-    expected = cost(architecture_of(job, classes=2))
-    check_fit(expected.peak_activation_bytes, expected.weight_bytes, board.name, _memory(board))
+    architecture = architecture_of(job, classes=2)
+    expected = cost(architecture)
+    picture_bytes = 0 if job.settings.build.stream_input else prod(architecture.input_shape)
+    arena_bytes = picture_bytes if engine == "aot" else expected.peak_activation_bytes
+    check_fit(arena_bytes, expected.weight_bytes, board.name, _memory(board))
 
 
 def _tflm_library(job: Job, board: Board, engine: EngineName) -> TflmLibrary | None:
