@@ -139,7 +139,7 @@ FAULTS = {
     "tile: lane in C": ("host", "tile_c.h", "products + POSITIVE", "products"),
     "drop in C": ("host", "requantize.h", "result += constants[5];", ""),
     "behind the row's end": ("host", "conv_2d.c", "i : width - 1 - x", "i : 0"),
-    "left edge": ("host", "conv_2d.c", "i >= 0 && i < row_bytes", "i < row_bytes"),
+    "left edge": ("host", "conv_2d.c", "i < end && i < 0", "i < end && i < -1"),
     "hanging right": ("host", "depthwise_conv_2d.c", "x >= 0 && x < conv->input.width", "x >= 0"),
     "outside": ("host", "depthwise_conv_2d.c", "conv->input_zero_point, channels", "0, channels"),
 }

@@ -27,9 +27,19 @@ static EK_NOINLINE void fill_line(const ek_packed_conv_2d *conv, const window_co
     const int32_t first = columns->left[0] * channels;
     const int32_t row_bytes = conv->input.width * channels;
     const int32_t end = first + span_of(conv, columns) * channels;
+    int32_t i = first;
     EK_NO_UNROLL
-    for (int32_t i = first; i < end; i++) {
-        *line++ = i >= 0 && i < row_bytes ? row[i] : conv->input_zero_point;
+    for (; i < end && i < 0; i++) {
+        *line++ = conv->input_zero_point;
+    }
+    const int32_t inner_end = end < row_bytes ? end : row_bytes;
+    EK_NO_UNROLL
+    for (; i < inner_end; i++) {
+        *line++ = row[i];
+    }
+    EK_NO_UNROLL
+    for (; i < end; i++) {
+        *line++ = conv->input_zero_point;
     }
 }
 
@@ -63,7 +73,7 @@ static EK_NOINLINE void make_words(const ek_packed_conv_2d *conv, const window_c
 }
 
 static EK_NOINLINE void conv_row(const ek_packed_conv_2d *conv, const int8_t *const *rows, int8_t *output,
-                                 int32_t *words, void (*run_tile)(const ek_tile *tile)) {
+                                 int32_t *words, ek_tile_function run_tile, ek_tile_function run_pair) {
     const int32_t width = conv->output.width;
     const int32_t channels = conv->output.channels;
     int8_t *const line = (int8_t *)words + (conv->depth + 3) / 4 * QUAD_BYTES;
@@ -80,15 +90,19 @@ static EK_NOINLINE void conv_row(const ek_packed_conv_2d *conv, const int8_t *co
         }
         tile.output = output + x * channels;
         make_words(conv, &columns, rows, line, words);
-        run_tile(&tile);
+        if (width - x > 2) {
+            run_tile(&tile);
+        } else {
+            run_pair(&tile);
+        }
     }
 }
 
 void ek_packed_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    conv_row(params, rows, output, scratch, ek_packed_tile);
+    conv_row(params, rows, output, scratch, ek_packed_tile, ek_packed_pair);
 }
 
 void ek_packed_conv_2d_signed_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch) {
-    conv_row(params, rows, output, scratch, ek_packed_tile_signed);
+    conv_row(params, rows, output, scratch, ek_packed_tile_signed, ek_packed_pair_signed);
 }

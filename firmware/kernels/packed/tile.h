@@ -29,16 +29,31 @@ typedef struct ek_tile {
     uint32_t offset[3];
 } ek_tile;
 
-/* Where drop is 0 for all filters, and for any drop: see ek_kernels_packed.h. */
+typedef void (*ek_tile_function)(const ek_tile *tile);
+
+/* Where drop is 0 for all filters, and for any drop: see ek_kernels_packed.h. A pair is only the first two
+ * of the pixels; the words are those of four. */
 void ek_packed_tile(const ek_tile *tile);
+void ek_packed_pair(const ek_tile *tile);
 void ek_packed_tile_signed(const ek_tile *tile);
+void ek_packed_pair_signed(const ek_tile *tile);
 
 #if defined(__thumb__) && !defined(__thumb2__)
 #define EK_TILE        ek_packed_tile
 #define EK_TILE_SIGNED 0
+#define EK_TILE_PAIRS  2
+#include "tile_armv6m.h"
+#define EK_TILE        ek_packed_pair
+#define EK_TILE_SIGNED 0
+#define EK_TILE_PAIRS  1
 #include "tile_armv6m.h"
 #define EK_TILE        ek_packed_tile_signed
 #define EK_TILE_SIGNED 1
+#define EK_TILE_PAIRS  2
+#include "tile_armv6m.h"
+#define EK_TILE        ek_packed_pair_signed
+#define EK_TILE_SIGNED 1
+#define EK_TILE_PAIRS  1
 #include "tile_armv6m.h"
 #else
 #include "tile_c.h"

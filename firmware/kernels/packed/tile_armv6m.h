@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All filters of a convolution on four pixels, for Armv6-M. Included once for each EK_TILE, the name of a
- * function, and EK_TILE_SIGNED: 1 where there are "zero" and "drop", else 0.
+ * All filters of a convolution on four or two pixels, for Armv6-M. Included once for each EK_TILE, the name
+ * of a function; EK_TILE_SIGNED: 1 where there are "zero" and "drop", else 0; EK_TILE_PAIRS: 2 or 1.
  *
  * tile.h has the idea, tile_c.h the same in C.
  *
  * Registers: r0 stream, r1 words of the pixels, r2 quad, r3 weight, r4 r5 sums of a quad for both pairs of
  * pixels, r6 r7 products; r8 r9 total, r10 r11 high, r12 32768, lr end of the run.
- * Instructions: 35 a quad (2.2 a multiply-accumulate), 8 a run, 17 an output (20 where signed).
+ * Instructions: 35 a quad (2.2 a multiply-accumulate; 24 for one pair), 8 a run, 17 an output (20 where
+ * signed).
  */
 #ifndef EK_TILE
-#error "define EK_TILE and EK_TILE_SIGNED"
+#error "define EK_TILE, EK_TILE_SIGNED and EK_TILE_PAIRS"
 #endif
 
 #ifndef EDGEKIT_TILE_ARMV6M_H
@@ -19,7 +20,7 @@
 #define EK_STRING_OF(text) #text
 #define EK_STRING(text)    EK_STRING_OF(text)
 #define EK_TILE_NAME       EK_STRING(EK_TILE)
-#define EK_LABEL(name)     ".L" name "_" EK_STRING(EK_TILE_SIGNED)
+#define EK_LABEL(name)     ".L" name "_" EK_STRING(EK_TILE)
 
 #endif /* EDGEKIT_TILE_ARMV6M_H */
 
@@ -30,19 +31,26 @@ __asm__(".pushsection .text." EK_TILE_NAME ",\"ax\",%progbits\n"
         ".thumb\n"
         ".p2align 2\n"
         ".set is_signed, " EK_STRING(EK_TILE_SIGNED) "\n"
+        ".set pairs, " EK_STRING(EK_TILE_PAIRS) "\n"
 
         /* r4 and r5 += the pixels' next words * \weight; r4 and r5 = them if \first. */
         ".macro ek_products weight, first\n"
         ".if \\first\n"
         "    ldmia r1!, {r4, r5}\n"
         "    muls r4, \\weight, r4\n"
+        ".if pairs > 1\n"
         "    muls r5, \\weight, r5\n"
+        ".endif\n"
         ".else\n"
         "    ldmia r1!, {r6, r7}\n"
         "    muls r6, \\weight, r6\n"
+        ".if pairs > 1\n"
         "    muls r7, \\weight, r7\n"
+        ".endif\n"
         "    adds r4, r4, r6\n"
+        ".if pairs > 1\n"
         "    adds r5, r5, r7\n"
+        ".endif\n"
         ".endif\n"
         ".endm\n"
 
@@ -131,10 +139,12 @@ __asm__(".pushsection .text." EK_TILE_NAME ",\"ax\",%progbits\n"
         "    add r8, r4\n"
         "    asrs r4, r4, #16\n"
         "    add r10, r4\n"
+        ".if pairs > 1\n"
         "    add r5, r12\n"
         "    add r9, r5\n"
         "    asrs r5, r5, #16\n"
         "    add r11, r5\n"
+        ".endif\n"
         "    cmp r0, lr\n"
         "    bne " EK_LABEL("quad") "\n"
         "    b " EK_LABEL("run") "\n"
@@ -156,6 +166,7 @@ __asm__(".pushsection .text." EK_TILE_NAME ",\"ax\",%progbits\n"
         "    ek_requantize 1\n"
         "    ldr r7, [sp, #12]\n"
         "    strb r2, [r1, r7]\n"
+        ".if pairs > 1\n"
         "    mov r2, r9\n"
         "    mov r7, r11\n"
         "    lsls r7, r7, #16\n"
@@ -167,6 +178,7 @@ __asm__(".pushsection .text." EK_TILE_NAME ",\"ax\",%progbits\n"
         "    ek_requantize 3\n"
         "    ldr r7, [sp, #20]\n"
         "    strb r2, [r1, r7]\n"
+        ".endif\n"
         "    adds r1, r1, #1\n"
         "    str r1, [sp, #8]\n"
         "    ldr r7, [sp]\n"
@@ -175,8 +187,10 @@ __asm__(".pushsection .text." EK_TILE_NAME ",\"ax\",%progbits\n"
         "    b " EK_LABEL("filter") "\n"
         "    ek_cut 0\n"
         "    ek_cut 1\n"
+        ".if pairs > 1\n"
         "    ek_cut 2\n"
         "    ek_cut 3\n"
+        ".endif\n"
         EK_LABEL("end") ":\n"
         "    add sp, #24\n"
         "    pop {r4-r7}\n"
@@ -194,3 +208,4 @@ __asm__(".pushsection .text." EK_TILE_NAME ",\"ax\",%progbits\n"
 
 #undef EK_TILE
 #undef EK_TILE_SIGNED
+#undef EK_TILE_PAIRS

@@ -21,7 +21,7 @@ static inline void add_products(pair_sums *sums, uint32_t products) {
 
 /* Adds the products of the quads up to `end`; `words` are those of the first one's pixels. */
 static inline void add_run(pair_sums sums[2], const uint32_t *quads, const uint32_t *end,
-                           const uint32_t *words) {
+                           const uint32_t *words, int pairs) {
     pair_sums first = sums[0];
     pair_sums second = sums[1];
     EK_NO_UNROLL
@@ -32,14 +32,16 @@ static inline void add_run(pair_sums sums[2], const uint32_t *quads, const uint3
         const uint32_t w2 = (uint32_t)quad[2];
         const uint32_t w3 = (uint32_t)quad[3];
         add_products(&first, words[0] * w0 + words[2] * w1 + words[4] * w2 + words[6] * w3);
-        add_products(&second, words[1] * w0 + words[3] * w1 + words[5] * w2 + words[7] * w3);
+        if (pairs > 1) {
+            add_products(&second, words[1] * w0 + words[3] * w1 + words[5] * w2 + words[7] * w3);
+        }
         words += 8;
     }
     sums[0] = first;
     sums[1] = second;
 }
 
-static inline void run_filters(const ek_tile *tile, int is_signed) {
+static inline void run_filters(const ek_tile *tile, int is_signed, int pairs) {
     const uint32_t *stream = tile->stream;
     int8_t *output = tile->output;
     while (stream != tile->stream_end) {
@@ -47,21 +49,31 @@ static inline void run_filters(const ek_tile *tile, int is_signed) {
         uint32_t run;
         for (stream += 2; (run = *stream++) != 0; stream += run >> 18) {
             const uint32_t *const words = (const uint32_t *)tile->words + (run & 0xffff) / 4;
-            add_run(sums, stream, stream + (run >> 18), words);
+            add_run(sums, stream, stream + (run >> 18), words, pairs);
         }
         output[0] = ek_two_factors(sums[0].total - (sums[0].high << 16), stream, is_signed);
         output[tile->offset[0]] = ek_two_factors(sums[0].high, stream, is_signed);
-        output[tile->offset[1]] = ek_two_factors(sums[1].total - (sums[1].high << 16), stream, is_signed);
-        output[tile->offset[2]] = ek_two_factors(sums[1].high, stream, is_signed);
+        if (pairs > 1) {
+            output[tile->offset[1]] = ek_two_factors(sums[1].total - (sums[1].high << 16), stream, is_signed);
+            output[tile->offset[2]] = ek_two_factors(sums[1].high, stream, is_signed);
+        }
         stream += is_signed ? 6 : 4;
         output++;
     }
 }
 
 void ek_packed_tile(const ek_tile *tile) {
-    run_filters(tile, 0);
+    run_filters(tile, 0, 2);
+}
+
+void ek_packed_pair(const ek_tile *tile) {
+    run_filters(tile, 0, 1);
 }
 
 void ek_packed_tile_signed(const ek_tile *tile) {
-    run_filters(tile, 1);
+    run_filters(tile, 1, 2);
+}
+
+void ek_packed_pair_signed(const ek_tile *tile) {
+    run_filters(tile, 1, 1);
 }
