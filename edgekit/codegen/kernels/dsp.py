@@ -16,17 +16,20 @@ from edgekit.codegen.kernels.values import (
     KernelCall,
     array,
     check_ranges,
+    dims,
     int8,
     struct,
     uint16,
+    uint32,
 )
-from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Requantization
+from edgekit.graph.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Requantization
 
 _HEADER = "edgekit/ek_kernels_dsp.h"
 _FOLDER = "kernels/dsp"
 _QUAD = 4
 _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
+_STEP = 8  # inputs of fully connected layers
 _COLUMN_BYTES = 24  # of four channels of three rows
 # Sums of the channel in the upper half of the weights have 24 bits.
 _UPPER_LIMIT = 1 << 23
@@ -146,6 +149,36 @@ def _halfwords(lower: Int64Array, upper: Int64Array) -> Int64Array:
     return (upper << 16) | (lower & 0xFFFF)
 
 
+@_call.register
+def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
+    output_depth, input_depth = op.filter.shape
+    if op.filter_zero_point != 0 or output_depth < 2:
+        return None
+    weights = np.pad(op.filter.astype(np.int64), ((0, 0), (0, -input_depth % _STEP)))
+    found = _stream(op, weights)
+    if found is None:
+        return None
+    stream, is_exact = found
+    name = "fully_connected_exact" if is_exact else "fully_connected"
+    return KernelCall(
+        f"ek_dsp_{name}_s8",
+        f"{_FOLDER}/fully_connected.c",
+        "ek_dsp_fully_connected",
+        struct(
+            input_depth=uint32(input_depth),
+            output_depth=uint32(output_depth),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights", "uint32_t", stream, f"{dims(op.filter.shape)} weights, two outputs at a time"
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/dot.S",),
+        scratch_bytes=2 * weights.shape[1],
+    )
+
+
 def _rows_of_quads(filters: NDArray[np.int8]) -> Int64Array:
     """OHWI weights as (O, elements), each row of a window filled up with zeros to a multiple of four."""
     count, height, width, channels = filters.shape
@@ -153,8 +186,8 @@ def _rows_of_quads(filters: NDArray[np.int8]) -> Int64Array:
     return np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % _QUAD))).reshape(count, -1)
 
 
-def _stream(op: Conv2D, weights: Int64Array) -> tuple[NDArray[np.uint32], bool] | None:
-    """``ek_dsp_conv_2d.stream``, and whether it is that of the exact kernel. None where numbers are too large
+def _stream(op: Conv2D | FullyConnected, weights: Int64Array) -> tuple[NDArray[np.uint32], bool] | None:
+    """The stream of ``ek_dsp_conv_2d``, and whether it is that of the exact kernel. None where numbers are too large
     for both.
     """
     lower = np.arange(0, len(weights), 2)

@@ -79,6 +79,22 @@ void ek_dsp_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, 
 void ek_dsp_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                        void *scratch);
 
+typedef struct ek_dsp_fully_connected {
+    uint32_t input_depth;  /* elements of the input row */
+    uint32_t output_depth; /* elements of the output row: at least two */
+    int8_t activation_min;
+    int8_t activation_max;
+    const uint32_t *stream; /* as that of ek_dsp_conv_2d, the input being filled up to a multiple of eight */
+} ek_dsp_fully_connected;
+
+/* FULLY_CONNECTED (params: ek_dsp_fully_connected) by one factor. Scratch: 2 bytes an element of the input,
+ * rounded up to eight. */
+void ek_dsp_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* The same, exactly. */
+void ek_dsp_fully_connected_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                     void *scratch);
+
 #ifdef __cplusplus
 }
 #endif

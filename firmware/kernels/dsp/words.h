@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes four at a time. */
+#ifndef EDGEKIT_DSP_WORDS_H
+#define EDGEKIT_DSP_WORDS_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* Four bytes at any address; the first is the lowest. These cores load unaligned words by one LDR. */
+static inline uint32_t ek_dsp_load(const int8_t *bytes) {
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+/* Bytes 0 and 2 as int16. */
+static inline uint32_t ek_dsp_even_bytes(uint32_t word) {
+    uint32_t halves;
+    __asm__("sxtb16 %0, %1" : "=r"(halves) : "r"(word));
+    return halves;
+}
+
+/* Bytes 1 and 3 as int16. */
+static inline uint32_t ek_dsp_odd_bytes(uint32_t word) {
+    uint32_t halves;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
+    return halves;
+}
+
+#endif /* EDGEKIT_DSP_WORDS_H */
