@@ -1,6 +1,6 @@
-"""Instruction counts, sizes and link speed of the models in a folder, and the times of the demo's stages.
+"""What models cost on boards, as `edgekit bench` measures it, the link's speed, and the demo's stage times.
 
-    python benchmarks/run.py [--models FOLDER] [--boards NAME,…] [--no-stages]
+    python benchmarks/run.py [--models FOLDER|FILE …] [--boards NAME,…] [--optimize ram,…] [--no-stages]
 
 writes benchmarks/results.json and the tables of docs/benchmarks.md.
 
@@ -15,102 +15,45 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edgekit.benchmark import Cost
 from edgekit.boards import load_board
-from edgekit.config import Settings
+from edgekit.config import Settings, override
 from edgekit.device.device import Device
-from edgekit.device.emulators import counts_instructions, instructions, open_emulator
-from edgekit.engines import engine_files
-from edgekit.golden import open_golden
-from edgekit.graph.cost import graph_macs
-from edgekit.graph.tflite import read_tflite
-from edgekit.projects.assembler import assemble
-from edgekit.projects.project import write_project
+from edgekit.device.emulators import open_emulator
 from edgekit.reporting import Reporter
+from edgekit.stages.bench import bench
 from edgekit.stages.build import build
 from edgekit.stages.job import Job
 from edgekit.stages.quantize import quantize
 from edgekit.stages.train import train
 from edgekit.stages.verify import verify as prove
-from edgekit.toolchains.build import compile_project
-from edgekit.verification.vectors import noise_vectors
-from edgekit.verification.verify import Expectation, compute_reference, verify
 from edgekit.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN_MARK = "<!-- written by benchmarks/run.py -->"
 END_MARK = "<!-- end -->"
+BOARDS = "mps2-an386,mps3-an547,virt-cortex-m0,virt-rv32"
 _SHARED = Path(os.environ.get("EDGEKIT_SHARED", ROOT.parent / "shared"))
 _ECHO_BYTES = 64_000
-_VECTORS = 8
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model on one board. ``code_bytes`` is the whole program's, ``stack_bytes`` the most used."""
-
-    model: str
-    board: str
-    toolchain: str
-    optimize: str
-    macs: int
-    instructions: int | None
-    instructions_per_mac: float | None
-    code_bytes: int
-    model_constant_bytes: int
-    arena_bytes: int
-    ram_bytes: int
-    stack_bytes: int
-    exact: bool
-    distinct_outputs: int
-    inputs: int
-    link_bytes_per_second: int
-    compile_seconds: float
-    verify_seconds: float
-
-
-def measure(model: Path, board_name: str, optimize: str, folder: Path) -> Row:
-    """Builds ``model`` for the board in ``folder``, verifies it on a few vectors and counts."""
-    board = load_board(board_name)
-    data = model.read_bytes()
-    graph = read_tflite(data, model.stem)
-    files = engine_files("aot", graph, data, board)
-    project = assemble(board, graph, data, files, "aot")
-    write_project(project, folder)
-    started = time.monotonic()
-    built = compile_project(project, folder, board, optimize="size" if optimize == "size" else "speed")
-    compiled = time.monotonic()
-    vectors = noise_vectors(graph, _VECTORS, seed=0)
-    reference = compute_reference(graph, open_golden(data, graph), [], vectors)
-    with Device(open_emulator(board, built.image)) as device:
-        verdict = verify(device, graph, reference, Expectation(board.name, "emulated"))
-        verified = time.monotonic()
-        speed = _link_speed(device)
-    counted = _count_instructions(board_name, built.image, vectors.one(0))
-    macs = graph_macs(graph)
-    return Row(
-        model=model.stem,
-        board=board.name,
-        toolchain=f"{built.toolchain} {built.toolchain_version}",
-        optimize=optimize,
-        macs=macs,
-        instructions=counted,
-        instructions_per_mac=None if counted is None else round(counted / macs, 3),
-        code_bytes=built.code_bytes,
-        model_constant_bytes=files.constant_bytes,
-        arena_bytes=files.arena_bytes,
-        ram_bytes=built.ram_bytes,
-        stack_bytes=verdict.stack_used_bytes,
-        exact=verdict.exact,
-        distinct_outputs=verdict.distinct_outputs,
-        inputs=verdict.inputs,
-        link_bytes_per_second=speed,
-        compile_seconds=round(compiled - started, 2),
-        verify_seconds=round(verified - compiled, 2),
-    )
+def measure(model: Path, board: str, optimize: str, toolchain: str) -> tuple[Cost, int]:
+    """The cost of ``model`` on ``board`` in a workspace of its own, and the link's bytes a second."""
+    values = {
+        "build.board": board,
+        "build.engine": "aot",
+        "build.optimize": optimize,
+        "build.toolchain": toolchain,
+        "model.file": str(model.resolve()),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(Workspace(Path(folder)), override(Settings(), values), Reporter(json_output=True))
+        cost = bench(job)
+        with Device(open_emulator(load_board(board), build(job).image)) as device:
+            return cost, _link_speed(device)
 
 
 def _link_speed(device: Device) -> int:
@@ -123,27 +66,19 @@ def _link_speed(device: Device) -> int:
     return int(2 * rounds * len(chunk) / (time.monotonic() - started))
 
 
-def _count_instructions(board_name: str, image: Path, inputs: tuple[object, ...]) -> int | None:
-    board = load_board(board_name)
-    if not counts_instructions(board):
-        return None
-    with Device(open_emulator(board, image, count_instructions=True)) as device:
-        return instructions(board, device.run(inputs).ticks)  # type: ignore[arg-type]
-
-
-def table(rows: list[Row]) -> str:
+def table(rows: list[tuple[Cost, int]]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| model | board | build | instructions | per MAC | code B | constants B | arena B | stack B | exact "
-        "| link B/s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| model | board | compiler | optimize | instructions | per MAC | code B | constants B | model B "
+        "| arena B | static B | stack B | RAM B | exact | link B/s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.model} | {row.board} | {row.optimize} | {_number(row.instructions)} "
-        f"| {'' if row.instructions_per_mac is None else f'{row.instructions_per_mac:.2f}'} "
-        f"| {row.code_bytes:,} | {row.model_constant_bytes:,} | {row.arena_bytes:,} | {row.stack_bytes:,} "
-        f"| {'yes' if row.exact else 'NO'} | {row.link_bytes_per_second:,} |"
-        for row in rows
+        f"| {cost.model} | {cost.board} | {cost.toolchain.split()[0]} | {cost.optimize} | {cost.ticks:,} "
+        f"| {'' if cost.ticks_per_mac is None else f'{cost.ticks_per_mac:.3f}'} | {cost.code_bytes:,} "
+        f"| {cost.constant_bytes:,} | {cost.model_bytes:,} | {cost.arena_bytes:,} | {cost.static_bytes:,} "
+        f"| {cost.stack_bytes:,} | {cost.ram_bytes:,} | {'yes' if cost.exact else 'NO'} | {speed:,} |"
+        for cost, speed in rows
     ]
     return "\n".join(lines) + "\n"
 
@@ -160,7 +95,7 @@ def stage_times() -> dict[str, float]:
     return times
 
 
-def write_page(rows: list[Row], stages: dict[str, float]) -> None:
+def write_page(rows: list[tuple[Cost, int]], stages: dict[str, float]) -> None:
     """Replaces the tables of docs/benchmarks.md, which stand between two marks."""
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN_MARK)
@@ -170,8 +105,12 @@ def write_page(rows: list[Row], stages: dict[str, float]) -> None:
     PAGE.write_text(before + tables + after, encoding="utf-8")
 
 
-def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
+def _models(given: list[Path]) -> list[Path]:
+    return [
+        model
+        for path in given or [_SHARED / "models" / "mlperf_tiny"]
+        for model in (sorted(path.glob("*.tflite")) if path.is_dir() else [path])
+    ]
 
 
 def main() -> None:
@@ -179,23 +118,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", type=Path, default=_SHARED / "models" / "mlperf_tiny")
-    parser.add_argument("--boards", default="mps2-an386,virt-cortex-m4")
+    parser.add_argument("--models", type=Path, nargs="*", default=[])
+    parser.add_argument("--boards", default=BOARDS)
+    parser.add_argument("--optimize", default="ram,speed,size")
+    parser.add_argument("--toolchain", default="zig")
     parser.add_argument("--no-stages", action="store_true", help="do not time the demo's stages")
     options = parser.parse_args()
-    models = sorted(options.models.glob("*.tflite"))
+    models = _models(options.models)
     if not models:
-        parser.error(f"there is no .tflite in {options.models}; name a folder with --models")
+        parser.error("there is no .tflite; name files or a folder with --models")
     rows = []
     for model in models:
         for board in options.boards.split(","):
-            for optimize in ("speed", "size"):
-                with tempfile.TemporaryDirectory() as folder:
-                    rows.append(measure(model, board, optimize, Path(folder)))
+            for optimize in options.optimize.split(","):
+                rows.append(measure(model, board, optimize, options.toolchain))
                 print(table(rows[-1:]).splitlines()[-1], flush=True)
     stages = {} if options.no_stages else stage_times()
-    results = {"models": [asdict(row) for row in rows], "stage_seconds": stages}
-    (ROOT / "benchmarks" / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    measured = [{**cost.to_json(), "link_bytes_per_second": speed} for cost, speed in rows]
+    results = {"models": measured, "stage_seconds": stages}
+    (ROOT / "benchmarks" / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write_page(rows, stages)
 
 
