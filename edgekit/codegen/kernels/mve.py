@@ -44,6 +44,7 @@ _LANES = 16
 _PIXELS = 4
 _GROUP = 4
 _SUM_BYTES = 4
+_POINTER_BYTES = 4
 _DEPTHWISE_SCRATCH_BYTES = 1088
 
 _DEPTHWISE_TAPS = 3
@@ -97,10 +98,17 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         ),
         header=_HEADER,
         more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
-        scratch_bytes=sums_bytes + (0 if is_pixel else _PIXELS * depth),
+        scratch_bytes=sums_bytes + (0 if is_pixel else _PIXELS * depth + _staged_bytes(op)),
         alignment=_alignment(filters),
         outside=None if is_pixel else op.input_zero_point,
     )
+
+
+def _staged_bytes(op: Conv2D) -> int:
+    """The rows of four windows and a pointer to each."""
+    window = op.window
+    columns = (_PIXELS - 1) * window.stride_width + window.width
+    return window.height * (columns * op.filter.shape[3] + _POINTER_BYTES)
 
 
 @_call.register

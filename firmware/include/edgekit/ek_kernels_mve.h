@@ -51,7 +51,8 @@ typedef struct ek_mve_conv_2d {
  * output channel, their number rounded up to even. */
 void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* CONV_2D (params: ek_mve_conv_2d). Scratch: as above, and 4 * depth bytes. */
+/* CONV_2D (params: ek_mve_conv_2d). Scratch: as above, 4 * depth bytes, and for each row of the window 4 and
+ * the columns of four neighbouring windows. */
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* A depthwise convolution, 3 x 3, each output channel from the input channel of its number. */

@@ -9,44 +9,44 @@
 #include "copy.h"
 #include "tile.h"
 
-/* Copies the window whose first column is `left` to `patch`. Returns the end of what it wrote. */
-static int8_t *copy_window(const ek_mve_conv_2d *conv, const int8_t *const *rows, int32_t left,
-                           int8_t *patch) {
+/* Copies the columns left..left+columns-1 of each row, some of which lie outside the input, to `staged`, and
+ * has `staged_rows` point there. */
+static void stage_columns(const ek_mve_conv_2d *conv, const int8_t *const *rows, int32_t left,
+                          int32_t columns, int8_t *staged, const int8_t **staged_rows) {
     const int32_t channels = conv->input.channels;
-    const int32_t columns = conv->window.width;
     const int32_t beyond = left + columns - conv->input.width;
     const int32_t before = left < 0 ? -left : 0;
     const int32_t after = beyond > 0 ? beyond : 0;
     const int32_t inside = (columns - before - after) * channels;
     const int32_t first = (left + before) * channels;
     for (int32_t row = 0; row < conv->window.height; row++) {
+        staged_rows[row] = staged;
         if (before != 0) {
-            patch = ek_mve_fill(patch, conv->input_zero_point, before * channels);
+            staged = ek_mve_fill(staged, conv->input_zero_point, before * channels);
         }
-        patch = ek_mve_copy(patch, rows[row] + first, inside);
+        staged = ek_mve_copy(staged, rows[row] + first, inside);
         if (after != 0) {
-            patch = ek_mve_fill(patch, conv->input_zero_point, after * channels);
+            staged = ek_mve_fill(staged, conv->input_zero_point, after * channels);
         }
     }
-    return patch;
 }
 
-/* Copies the windows of the tile that starts at column `x` of the output, one of a row of `width`. */
-static void copy_tile(const ek_mve_conv_2d *conv, ek_mve_windows *windows, uint32_t x, uint32_t width) {
-    const int32_t stride = conv->window.stride;
-    const int32_t left = (int32_t)x * stride - conv->window.pad_left;
-    const int32_t end = left + (EK_MVE_PIXELS - 1) * stride + conv->window.width;
-    int8_t *patch = windows->patches;
-    if (left >= 0 && end <= conv->input.width) {
+/* Copies the windows of the tile that starts at column `x` of the output. Those of pixels behind the row's
+ * end hold anything. */
+static void copy_tile(const ek_mve_conv_2d *conv, ek_mve_windows *windows, const int8_t *const *rows,
+                      uint32_t x, const int8_t **staged_rows) {
+    const int32_t left = (int32_t)x * conv->window.stride - conv->window.pad_left;
+    const int32_t columns = (EK_MVE_PIXELS - 1) * conv->window.stride + conv->window.width;
+    if (left >= 0 && left + columns <= conv->input.width) {
+        windows->rows = rows;
         windows->first = (uint32_t)left * conv->input.channels;
-        ek_mve_copy_windows(windows);
-        return;
+    } else {
+        int8_t *const staged = (int8_t *)(staged_rows + windows->height);
+        stage_columns(conv, rows, left, columns, staged, staged_rows);
+        windows->rows = staged_rows;
+        windows->first = 0;
     }
-    for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
-        /* A row of fewer pixels has its last one again. */
-        const uint32_t pixel = i < width ? i : width - 1;
-        patch = copy_window(conv, windows->rows, left + (int32_t)pixel * stride, patch);
-    }
+    ek_mve_copy_windows(windows);
 }
 
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
@@ -60,19 +60,21 @@ void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
     tile.weights = conv->weights;
     tile.sums = scratch;
     tile.sums_end = tile.sums + (filters + filters % 2) * EK_MVE_PIXELS;
-    windows.patches = (int8_t *)tile.sums_end;
-    windows.rows = rows;
     windows.run = (uint32_t)conv->window.width * conv->input.channels;
     windows.height = conv->window.height;
     windows.step = (uint32_t)conv->window.stride * conv->input.channels;
     tile.depth = windows.height * windows.run;
+    /* Of the scratch memory: sums, row pointers and rows of a tile at an end of the row, patches. */
+    const int8_t **const staged_rows = (const int8_t **)tile.sums_end;
+    const uint32_t staged_bytes = (EK_MVE_PIXELS - 1) * windows.step + windows.run;
+    windows.patches = (int8_t *)(staged_rows + windows.height) + windows.height * staged_bytes;
     ek_mve_prepare(&requantization, &conv->stage, filters);
     requantization.pixels = width < EK_MVE_PIXELS ? width : EK_MVE_PIXELS;
     for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
         tile.pixels[i] = windows.patches + i * tile.depth;
     }
     for (uint32_t x = 0;;) {
-        copy_tile(conv, &windows, x, width);
+        copy_tile(conv, &windows, rows, x, staged_rows);
         ek_mve_dot_tile(&tile);
         ek_mve_finish(&requantization, tile.sums, conv->stage.factors, output + x * filters, filters);
         if (x == last) {

@@ -51,10 +51,6 @@
 ek_mve_requantize:
     push {r4-r11, lr}
     vpush {d8-d15}
-    ldrd r12, r1, [r0, #16]
-    vdup.8 q5, r1
-    ldrd r1, r2, [r0, #24]
-    vdup.8 q6, r1
     ldrd r3, r4, [r0, #32]
     vctp.32 r3
     movs r6, #0
@@ -63,8 +59,13 @@ ek_mve_requantize:
     ldrd r10, r9, [r0]
     ldrd r11, lr, [r0, #8]
     dls lr, lr
+    ldr r2, [r0, #28]
     tst r2, #4
     bne .Lrelu
+    ldrd r12, r1, [r0, #16]
+    vdup.8 q5, r1
+    ldr r1, [r0, #24]
+    vdup.8 q6, r1
     lsls r2, r2, #31            /* nothing below changes the flags */
 .Lgroup:
     scaled
