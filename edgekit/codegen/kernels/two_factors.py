@@ -142,9 +142,7 @@ def _fitting(points: _Points, factor: Int64Array) -> TwoFactors | None:
         return None
     level = (points.base & 0xFF) << _LEVEL_BITS
     whole, fraction = chosen >> FRACTION_BITS, chosen & ((1 << FRACTION_BITS) - 1)
-    return TwoFactors(
-        points.origin, points.x_max, whole, fraction, (offset + level) % _WORD, drop % _WORD
-    )
+    return TwoFactors(points.origin, points.x_max, whole, fraction, (offset + level) % _WORD, drop % _WORD)
 
 
 def _offset(factor: Int64Array, points: _Points, counts: BoolArray) -> tuple[Int64Array, BoolArray]:
