@@ -83,7 +83,7 @@ def _aot(
         generated=generate_model(program, plan),
         sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
-        constant_bytes=constant_bytes(program),
+        constant_bytes=constant_bytes(program, plan),
         model_bytes=array_bytes(program),
         whole_input_arena_bytes=whole,
     )

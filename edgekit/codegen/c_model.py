@@ -25,7 +25,7 @@ from edgekit.codegen.layers import Layer, Operand, Program
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.graph.ir import Graph, Tensor
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """EK_PLAN_VERSION of the ek_plan.h that the generated tables are for."""
 
 ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
@@ -33,7 +33,9 @@ ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
 
 _LAYER_BYTES = 40
 _OPERAND_BYTES = 28
-_PLAN_BYTES = 24
+_PLAN_BYTES = 28
+_PLACE_BYTES = 2
+_PLACE_UNIT_BYTES = 16
 _ENGINE_NAME = "aot"
 _PRODUCED_BEFORE = "EK_PRODUCED_BEFORE"
 
@@ -67,7 +69,7 @@ def array_bytes(program: Program) -> int:
     return sum(constant.size_bytes for call in calls for constant in call.constants())
 
 
-def constant_bytes(program: Program) -> int:
+def constant_bytes(program: Program, plan: MemoryPlan) -> int:
     """Bytes of constants that the generated model puts into flash on a 32-bit core, alignment aside.
 
     These are weights, biases, multipliers, shifts, parameters, the plan, and what ``ek_model_get_info``
@@ -76,10 +78,12 @@ def constant_bytes(program: Program) -> int:
     calls = [layer.call for layer in program.layers if layer.call is not None]
     params = sum(call.params_bytes for call in calls)
     operands = sum(len(layer.operands) for layer in program.layers)
-    plan = _PLAN_BYTES + _LAYER_BYTES * len(program.layers) + _OPERAND_BYTES * operands
-    offsets = 4 * (len(program.inputs) + len(program.outputs))
+    tables = _PLAN_BYTES + _LAYER_BYTES * len(program.layers) + _OPERAND_BYTES * operands
+    offsets = 4 * (len(program.inputs) + len(program.outputs)) + _PLACE_BYTES * len(_places(plan))
     outside = sum(_outside_rows(program).values())
-    return array_bytes(program) + params + plan + offsets + outside + info_bytes(program.graph, _ENGINE_NAME)
+    return (
+        array_bytes(program) + params + tables + offsets + outside + info_bytes(program.graph, _ENGINE_NAME)
+    )
 
 
 @dataclass(frozen=True)
@@ -269,8 +273,18 @@ def _outside_definition(value: int, size_bytes: int) -> str:
     )
 
 
-def _rows(offset: int, row_bytes: int, ring_rows: int) -> str:
-    return f"{{{offset}, {row_bytes}, {ring_rows}}}"
+def _places(plan: MemoryPlan) -> list[int]:
+    """The table of the places of single rows, tensor after tensor, in units of _PLACE_UNIT_BYTES."""
+    return [offset // _PLACE_UNIT_BYTES for places in plan.row_offsets.values() for offset in places]
+
+
+def _rows(plan: MemoryPlan, storage: int, row_bytes: int, ring_rows: int) -> str:
+    """``ek_rows`` of a tensor; ``ring_rows`` counts where its rows have no places of their own."""
+    if storage not in plan.row_offsets:
+        return f"{{{plan.offsets[storage]}, {row_bytes}, {ring_rows}}}"
+    before = list(plan.row_offsets).index(storage)
+    first = sum(len(places) for places in list(plan.row_offsets.values())[:before])
+    return f"{{{first}, {row_bytes}, 0}}"
 
 
 def _operands_definition(program: Program, plan: MemoryPlan) -> str:
@@ -289,7 +303,7 @@ def _operand(program: Program, plan: MemoryPlan, operand: Operand, segment: rang
     ring_rows = operand.rows.height if operand.is_whole else plan.ring_rows[operand.storage]
     reach = operand.reach
     return (
-        f"{{.rows = {_rows(plan.offsets[operand.storage], operand.rows.row_bytes, ring_rows)}, "
+        f"{{.rows = {_rows(plan, operand.storage, operand.rows.row_bytes, ring_rows)}, "
         f".pad_top = {reach.pad_top}, .height = {operand.rows.height}, .taps = {reach.taps}, "
         f".stride = {reach.stride}, .dilation = {reach.dilation}, "
         f".producer = {writers[0] - segment.start if fused else _PRODUCED_BEFORE}}}"
@@ -315,7 +329,7 @@ def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_
      .params = {f"&{step.symbol}" if call is not None else "NULL"},
      .outside = {_outside_symbol(outside) if outside is not None else "NULL"},
      .inputs = {f"&operands[{first_operand}]" if layer.operands else "NULL"},
-     .output = {_rows(plan.offsets[layer.storage], layer.rows.row_bytes, ring_rows)},
+     .output = {_rows(plan, layer.storage, layer.rows.row_bytes, ring_rows)},
      .scratch_offset = {plan.scratch_offsets.get(index, 0)},
      .height = {layer.rows.height},
      .op_index = {"EK_NO_OP" if layer.is_partial or layer.is_feed else layer.op.index},
@@ -331,6 +345,7 @@ def _plan_definition(program: Program, plan: MemoryPlan) -> str:
     return f"""\
 {input_offsets}
 {_offsets("output_offsets", plan.offsets, program.outputs)}
+{_places_definition(plan)}\
 static const int8_t *taps[{taps}];
 static uint16_t progress[{longest}];
 
@@ -339,10 +354,19 @@ const EK_FLASH ek_plan ek_model_plan = {{
     .layer_count = {len(program.layers)},
     .input_offsets = {"NULL" if program.is_streamed else "input_offsets"},
     .output_offsets = output_offsets,
+    .row_places = {"row_places" if plan.row_offsets else "NULL"},
     .taps = taps,
     .progress = progress,
 }};
 """
+
+
+def _places_definition(plan: MemoryPlan) -> str:
+    places = _places(plan)
+    if not places:
+        return ""
+    rows = packed_rows(map(str, places), indent=4)
+    return f"static const EK_FLASH uint16_t row_places[{len(places)}] = {{\n{rows}\n}};\n"
 
 
 def _offsets(name: str, offsets: Mapping[int, int], storages: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ the same plan everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from random import Random
@@ -49,6 +49,18 @@ SEARCH_BUFFERS = 200
 """Most buffers for which they are tried: the time grows with the square."""
 
 
+ROW_SEARCH_ROUNDS = 120
+"""Other orders that are tried where each row has a place of its own: there are hundreds of buffers then."""
+
+_PLACE_BYTES = 2
+"""Of a row's place in the generated table, which counts in units of ARENA_ALIGNMENT."""
+
+_LARGEST_PLACED_ARENA_BYTES = ARENA_ALIGNMENT << 16
+
+_SHARES_FOR_MERGED = (1.0, 0.85, 0.7)
+"""Of the arena, that images seen as single rows may take by themselves: less of it is surer to be free."""
+
+
 class InvalidPlanError(Exception):
     """A plan would let one tensor destroy another: a defect of the planner, never of the user's model."""
 
@@ -74,8 +86,9 @@ class Buffer:
 class MemoryPlan:
     """``segments`` of the schedule; ``offsets`` and ``ring_rows`` by storage, ``scratch_offsets`` by layer
     (those that need scratch bytes). Offsets are bytes from the arena's start, multiples of ``alignment``.
-    Row r of a storage lies at offset + (r % ring_rows) * row_bytes. An arena of ``arena_bytes``, itself
-    aligned to ``alignment``, holds them all.
+    Row r of a storage lies at offset + (r % ring_rows) * row_bytes, or, where it has no offset, at
+    ``row_offsets[storage][r]``: its rows have places of their own, wherever there is room while each exists.
+    An arena of ``arena_bytes``, itself aligned to ``alignment``, holds them all.
     """
 
     segments: Segments
@@ -84,6 +97,13 @@ class MemoryPlan:
     scratch_offsets: Mapping[int, int]
     arena_bytes: int
     alignment: int
+    row_offsets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def place(self, storage: int, row: int, row_bytes: int) -> int:
+        """Where row ``row`` of ``storage`` lies."""
+        if storage in self.row_offsets:
+            return self.row_offsets[storage][row]
+        return self.offsets[storage] + row % self.ring_rows[storage] * row_bytes
 
 
 Planning = Literal["ram", "speed"]
@@ -99,9 +119,10 @@ def plan_graph(
 ) -> tuple[Program, MemoryPlan]:
     """The layers of ``graph`` for a core of those ``features``, and their plan.
 
-    "ram" runs layers in turns where that makes the arena smaller, and sees images as single rows where that
-    does not make it larger. "speed" runs layer by layer, on single rows wherever it can. ``stream_input``:
-    the input comes row by row. Raises UsageError where it cannot.
+    "ram" runs layers in turns where that makes the arena smaller, gives each row that exists only while they
+    do a place of its own, and sees images as single rows where that does not make it larger. "speed" runs
+    layer by layer, on single rows wherever it can. ``stream_input``: the input comes row by row. Raises
+    UsageError where it cannot.
     """
     low = partial(lower, graph, features, stream_input=stream_input)
     if planning == "speed":
@@ -111,7 +132,12 @@ def plan_graph(
     programs = (low(), low(accumulate=True))
     plans = [(program, plan_memory(program)) for program in programs]
     accumulate = plans[1][1].arena_bytes < plans[0][1].arena_bytes
-    return _merged(*plans[accumulate], partial(low, accumulate=accumulate))
+    low = partial(low, accumulate=accumulate)
+    return min(
+        _merged(*plans[accumulate], low),
+        _with_placed_rows(*plans[accumulate], low),
+        key=lambda p: p[1].arena_bytes,
+    )
 
 
 def _merged(program: Program, plan: MemoryPlan, low: Callable[..., Program]) -> tuple[Program, MemoryPlan]:
@@ -128,6 +154,125 @@ def _merged(program: Program, plan: MemoryPlan, low: Callable[..., Program]) -> 
             program, plan, merged = candidate, planned, merged | {index}
     check_plan(program, plan)
     return program, plan
+
+
+def _with_placed_rows(
+    program: Program, plan: MemoryPlan, low: Callable[..., Program]
+) -> tuple[Program, MemoryPlan]:
+    """The same with a place of its own for each row that would lie in a ring, in the best of a few
+    partitions, and with images as single rows wherever the arena does not grow. ``low`` as for
+    :func:`_merged`.
+    """
+    best = plan
+    for segments in (plan.segments, *likely_segments(program, _row_peak_bytes)):
+        best = _place_rows(program, segments, plan.alignment, best)
+    best = _place_rows(program, _with_fewer_runs(program, best), plan.alignment, best)
+    alone = {program.layers[segment.start].op.index for segment in best.segments if len(segment) == 1}
+    merged = frozenset[int]()
+    for share in _SHARES_FOR_MERGED if best.row_offsets else ():
+        limit_bytes = int(best.arena_bytes * share)
+        merged = frozenset(
+            index
+            for index in mergeable(program.graph)
+            if index in alone and _step_bytes(low(merged=frozenset({index})), index) <= limit_bytes
+        )
+        candidate = low(merged=merged)
+        planned = _place_rows(candidate, best.segments, plan.alignment, plan)
+        if planned.arena_bytes <= best.arena_bytes:
+            program, best = candidate, planned
+            break
+    check_plan(program, best)
+    return program, best
+
+
+def _with_fewer_runs(program: Program, plan: MemoryPlan) -> Segments:
+    """The segments of ``plan``, later ones with one layer after the other where that leaves room."""
+    segments = plan.segments
+    for segment in [segment for segment in segments[1:] if len(segment) > 1]:
+        simpler = apart(segments, segment, 0)
+        steps = schedule(program, simpler)
+        buffers = _apart(program, simpler, steps, extents(program, steps))
+        if _live_bytes(list(buffers.values())).max(initial=0) <= _SHARES_FOR_MERGED[1] * plan.arena_bytes:
+            segments = simpler
+    return segments
+
+
+def _row_peak_bytes(program: Program) -> int:
+    """Bytes alive at the busiest step of a program that is one segment, where each row has its own place."""
+    segments = (range(len(program.layers)),)
+    steps = schedule(program, segments)
+    buffers = _apart(program, segments, steps, extents(program, steps))
+    return int(_live_bytes(list(buffers.values())).max(initial=0))
+
+
+def _step_bytes(program: Program, op_index: int) -> int:
+    """Bytes that a step of operator ``op_index`` takes by itself, where it is seen as a single row."""
+    layer = next(layer for layer in program.layers if layer.op.index == op_index)
+    return layer.rows.size_bytes + layer.scratch_bytes + sum(o.rows.size_bytes for o in layer.operands)
+
+
+_Piece = tuple[Literal["storage", "scratch", "row"], int, int]
+"""What has a place of its own: a storage, the scratch bytes of a layer, or a row of a storage."""
+
+
+def _apart(
+    program: Program, segments: Segments, steps: Sequence[Step], extent: Mapping[int, Extent]
+) -> dict[_Piece, Buffer]:
+    """The buffers of a plan in which each row that would lie in a ring has a place of its own."""
+    rings = _ring_rows(program, segments, extent)
+    buffers: dict[_Piece, Buffer] = {}
+    for storage, rows in program.storages.items():
+        if rings[storage] < rows.height:
+            for row in range(rows.height):
+                buffers["row", storage, row] = _row_buffer(extent[storage], row, rows.row_bytes)
+        elif extent[storage].most > 0:
+            buffers["storage", storage, 0] = _buffer(
+                extent[storage], rows.row_bytes, rows.height, rows.height
+            )
+    for index, layer in enumerate(program.layers):
+        if layer.scratch_bytes:
+            buffers["scratch", index, 0] = _scratch_buffer(layer.scratch_bytes, index, steps)
+    return buffers
+
+
+def _place_rows(program: Program, segments: Segments, alignment: int, best: MemoryPlan) -> MemoryPlan:
+    """A plan with a place of its own for each row that would lie in a ring; ``best`` where that saves no more
+    than the table of the places takes.
+    """
+    steps = schedule(program, segments)
+    pieces = _apart(program, segments, steps, extents(program, steps))
+    row_count = sum(kind == "row" for kind, *_ in pieces)
+    limit_bytes = best.arena_bytes - (0 if best.row_offsets else _PLACE_BYTES * row_count)
+    limit_bytes = min(limit_bytes, _LARGEST_PLACED_ARENA_BYTES)
+    problem = _Problem(list(pieces.values()), alignment)
+    if not row_count or problem.lower_bound_bytes() > limit_bytes:
+        return best
+    offsets = min(_greedy_packings(problem), key=problem.arena_bytes)
+    offsets = _rearrange(problem, offsets, ROW_SEARCH_ROUNDS)
+    arena_bytes = problem.arena_bytes(offsets)
+    if arena_bytes > limit_bytes:
+        return best
+    place = dict(zip(pieces, offsets, strict=True))
+    rows_of: dict[int, list[int]] = {}
+    for (kind, storage, _), offset in place.items():
+        if kind == "row":
+            rows_of.setdefault(storage, []).append(offset)
+    return MemoryPlan(
+        segments=segments,
+        offsets={index: offset for (kind, index, _), offset in place.items() if kind == "storage"},
+        ring_rows={storage: rows.height for storage, rows in program.storages.items()},
+        scratch_offsets={index: offset for (kind, index, _), offset in place.items() if kind == "scratch"},
+        arena_bytes=arena_bytes,
+        alignment=alignment,
+        row_offsets={storage: tuple(places) for storage, places in rows_of.items()},
+    )
+
+
+def _row_buffer(extent: Extent, row: int, row_bytes: int) -> Buffer:
+    """A row while it exists."""
+    times = np.flatnonzero((extent.low <= row) & (row < extent.high))
+    count = int(times[-1]) + 1 - int(times[0])
+    return Buffer(row_bytes, int(times[0]), np.zeros(count, np.int64), np.full(count, row_bytes))
 
 
 def plan_memory(program: Program, alignment: int = ARENA_ALIGNMENT, *, fuse: bool = True) -> MemoryPlan:
@@ -256,7 +401,7 @@ def check_plan(program: Program, plan: MemoryPlan) -> None:
 
     def place(storage: int, row: int) -> slice:
         row_bytes = program.storages[storage].row_bytes
-        begin = plan.offsets[storage] + row % plan.ring_rows[storage] * row_bytes
+        begin = plan.place(storage, row, row_bytes)
         if begin < 0 or begin + row_bytes > plan.arena_bytes:
             raise InvalidPlanError(f"row {row} of tensor {storage} lies outside the arena")
         return slice(begin, begin + row_bytes)
@@ -314,7 +459,8 @@ def _rows_read(program: Program, step: Step) -> Iterator[tuple[int, int]]:
 
 
 def _check_offsets(program: Program, plan: MemoryPlan) -> None:
-    for what, offset in (*plan.offsets.items(), *plan.scratch_offsets.items()):
+    rows = [(storage, offset) for storage, places in plan.row_offsets.items() for offset in places]
+    for what, offset in (*plan.offsets.items(), *plan.scratch_offsets.items(), *rows):
         if offset % plan.alignment:
             raise InvalidPlanError(f"{what} lies at {offset}, which is no multiple of {plan.alignment}")
     for index, offset in plan.scratch_offsets.items():

@@ -125,7 +125,10 @@ class RowRunner:
 
     def _place(self, storage: int, row: int) -> slice:
         row_bytes = self.program.storages[storage].row_bytes
-        start = self.plan.offsets[storage] + row % self.plan.ring_rows[storage] * row_bytes
+        if storage in self.plan.row_offsets:
+            start = self.plan.row_offsets[storage][row]
+        else:
+            start = self.plan.offsets[storage] + row % self.plan.ring_rows[storage] * row_bytes
         assert 0 <= start <= start + row_bytes <= self.plan.arena_bytes
         return slice(start, start + row_bytes)
 

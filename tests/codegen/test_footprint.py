@@ -15,7 +15,7 @@ from edgekit.errors import DoesNotFitError
 
 PROGRAM, PLAN = plan_graph(tiny_model())
 ARENA_BYTES = PLAN.arena_bytes
-CONSTANT_BYTES = constant_bytes(PROGRAM)
+CONSTANT_BYTES = constant_bytes(PROGRAM, PLAN)
 STACK_BYTES = 512
 LEAST_RAM_BYTES = ARENA_BYTES + STACK_BYTES + HARNESS_RAM_BYTES
 LEAST_FLASH_BYTES = CONSTANT_BYTES + HARNESS_CODE_BYTES

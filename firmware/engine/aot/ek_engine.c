@@ -17,6 +17,9 @@ static ek_op_observer observer;
 static void *observer_context;
 
 static int8_t *row_address(const EK_FLASH ek_rows *rows, uint32_t row) {
+    if (rows->ring_rows == 0) {
+        return arena + (uint32_t)ek_model_plan.row_places[rows->offset + row] * EK_PLACE_BYTES;
+    }
     /* Most tensors are there as a whole, and small cores have no division. */
     const uint32_t place = row < rows->ring_rows ? row : row % rows->ring_rows;
     return arena + (rows->offset + place * rows->row_bytes);

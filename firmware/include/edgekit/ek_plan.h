@@ -18,13 +18,17 @@ extern "C" {
 #endif
 
 /* Version of these structs. Generated code is compiled against one version and refuses another. */
-#define EK_PLAN_VERSION 2
+#define EK_PLAN_VERSION 3
 
-/* Rows of a tensor in the arena: row r lies at offset + (r % ring_rows) * row_bytes. */
+/* Offsets in row_places count so many bytes. */
+#define EK_PLACE_BYTES 16
+
+/* Rows of a tensor in the arena: row r lies at offset + (r % ring_rows) * row_bytes; where ring_rows is 0, at
+ * EK_PLACE_BYTES * row_places[offset + r], wherever there was room while it exists. */
 typedef struct ek_rows {
-    uint32_t offset; /* bytes from the arena's start */
+    uint32_t offset; /* bytes from the arena's start, or entries of row_places */
     uint32_t row_bytes;
-    uint16_t ring_rows; /* as many as the tensor has, or fewer where older rows are overwritten */
+    uint16_t ring_rows; /* as many as the tensor has, fewer where older rows are overwritten, or 0 */
 } ek_rows;
 
 /* The layer that writes an operand is not in the same segment: all its rows are there. */
@@ -72,8 +76,9 @@ typedef struct ek_plan {
     uint16_t layer_count;
     const EK_FLASH uint32_t *input_offsets; /* of each input, in bytes; NULL where it is streamed */
     const EK_FLASH uint32_t *output_offsets;
-    const int8_t **taps; /* room for the row pointers of any layer */
-    uint16_t *progress;  /* room for a counter a layer of the longest segment */
+    const EK_FLASH uint16_t *row_places; /* of rows that exist for a while only; NULL: there are none */
+    const int8_t **taps;                 /* room for the row pointers of any layer */
+    uint16_t *progress;                  /* room for a counter a layer of the longest segment */
 } ek_plan;
 
 /* What the generated model.c defines, besides ek_model_get_info. */

@@ -14,8 +14,8 @@
 #if EK_KERNELS_VERSION != 2
 #error "model.c is for ek_kernels.h version 2: generate it again with these headers' edgekit"
 #endif
-#if EK_PLAN_VERSION != 2
-#error "model.c is for ek_plan.h version 2: generate it again with these headers' edgekit"
+#if EK_PLAN_VERSION != 3
+#error "model.c is for ek_plan.h version 3: generate it again with these headers' edgekit"
 #endif
 
 #define OP_COUNT 11
@@ -117,12 +117,16 @@ static const EK_FLASH ek_pool_2d op6_average_pool = {
 };
 
 /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
-static const EK_FLASH ek_mean op7_mean = {
+static const EK_FLASH ek_accumulate op7_sums = {
     .input = {2, 2},
-    .height = 2,
+};
+
+/* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
+static const EK_FLASH ek_mean_of_sums op7_mean = {
+    .channels = 2,
+    .offset = 40,
     .multiplier = 1171354717,
     .shift = -1,
-    .input_zero_point = -10,
     .output_zero_point = -5,
 };
 
@@ -152,15 +156,17 @@ static const EK_FLASH ek_operand operands[] = {
     {.rows = {32, 6, 6}, .pad_top = 0, .height = 6, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
     {.rows = {16, 7, 7}, .pad_top = 0, .height = 7, .taps = 3, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
     {.rows = {0, 6, 3}, .pad_top = 1, .height = 3, .taps = 3, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {32, 6, 1}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = 0},
     {.rows = {48, 6, 3}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {32, 6, 1}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = 0},
     {.rows = {0, 6, 3}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {32, 6, 3}, .pad_top = 0, .height = 3, .taps = 2, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {16, 4, 2}, .pad_top = 0, .height = 2, .taps = 2, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {48, 6, 3}, .pad_top = 0, .height = 3, .taps = 2, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
     {.rows = {0, 4, 2}, .pad_top = 0, .height = 2, .taps = 2, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {16, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {16, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 3, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {16, 4, 2}, .pad_top = 0, .height = 2, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 8, 2}, .pad_top = 1, .height = 2, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 8, 2}, .pad_top = -1, .height = 2, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {0, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
+    {.rows = {16, 3, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
 };
 
 static const EK_FLASH ek_layer layers[] = {
@@ -191,29 +197,29 @@ static const EK_FLASH ek_layer layers[] = {
      .params = &op2_depthwise_relu,
      .outside = NULL,
      .inputs = &operands[2],
-     .output = {32, 6, 1},
+     .output = {48, 6, 3},
      .scratch_offset = 0,
      .height = 3,
      .op_index = 2,
      .input_count = 1,
-     .fused = 1},
+     .fused = 0},
     /* 3 CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
     {.kernel = ek_conv_2d_s8,
      .params = &op3_pointwise_biasadd,
      .outside = NULL,
      .inputs = &operands[3],
-     .output = {48, 6, 3},
+     .output = {32, 6, 1},
      .scratch_offset = 0,
      .height = 3,
      .op_index = 3,
      .input_count = 1,
-     .fused = 0},
+     .fused = 1},
     /* 4 ADD 1x3x3x2 + 1x3x3x2 -> 1x3x3x2 residual/Add */
     {.kernel = ek_add_s8,
      .params = &op4_residual_add,
      .outside = NULL,
      .inputs = &operands[4],
-     .output = {32, 6, 3},
+     .output = {48, 6, 3},
      .scratch_offset = 0,
      .height = 3,
      .op_index = 4,
@@ -224,7 +230,7 @@ static const EK_FLASH ek_layer layers[] = {
      .params = &op5_max_pool,
      .outside = NULL,
      .inputs = &operands[6],
-     .output = {16, 4, 2},
+     .output = {0, 4, 2},
      .scratch_offset = 0,
      .height = 2,
      .op_index = 5,
@@ -235,18 +241,29 @@ static const EK_FLASH ek_layer layers[] = {
      .params = &op6_average_pool,
      .outside = NULL,
      .inputs = &operands[7],
-     .output = {0, 4, 2},
+     .output = {16, 4, 2},
      .scratch_offset = 0,
      .height = 2,
      .op_index = 6,
      .input_count = 1,
      .fused = 0},
     /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
-    {.kernel = ek_mean_s8,
-     .params = &op7_mean,
+    {.kernel = ek_accumulate_s8,
+     .params = &op7_sums,
      .outside = NULL,
      .inputs = &operands[8],
-     .output = {16, 2, 1},
+     .output = {0, 8, 2},
+     .scratch_offset = 0,
+     .height = 2,
+     .op_index = EK_NO_OP,
+     .input_count = 2,
+     .fused = 0},
+    /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
+    {.kernel = ek_mean_of_sums_s8,
+     .params = &op7_mean,
+     .outside = NULL,
+     .inputs = &operands[10],
+     .output = {0, 2, 1},
      .scratch_offset = 0,
      .height = 1,
      .op_index = 7,
@@ -256,8 +273,8 @@ static const EK_FLASH ek_layer layers[] = {
     {.kernel = NULL,
      .params = NULL,
      .outside = NULL,
-     .inputs = &operands[9],
-     .output = {16, 2, 1},
+     .inputs = &operands[11],
+     .output = {0, 2, 1},
      .scratch_offset = 0,
      .height = 1,
      .op_index = 8,
@@ -267,8 +284,8 @@ static const EK_FLASH ek_layer layers[] = {
     {.kernel = ek_fully_connected_s8,
      .params = &op9_logits_biasadd,
      .outside = NULL,
-     .inputs = &operands[10],
-     .output = {0, 3, 1},
+     .inputs = &operands[12],
+     .output = {16, 3, 1},
      .scratch_offset = 0,
      .height = 1,
      .op_index = 9,
@@ -278,8 +295,8 @@ static const EK_FLASH ek_layer layers[] = {
     {.kernel = ek_softmax_s8,
      .params = &op10_probabilities,
      .outside = NULL,
-     .inputs = &operands[11],
-     .output = {16, 3, 1},
+     .inputs = &operands[13],
+     .output = {0, 3, 1},
      .scratch_offset = 0,
      .height = 1,
      .op_index = 10,
@@ -327,15 +344,16 @@ const ek_model_info *ek_model_get_info(void) {
 }
 
 static const EK_FLASH uint32_t input_offsets[] = {32};
-static const EK_FLASH uint32_t output_offsets[] = {16};
+static const EK_FLASH uint32_t output_offsets[] = {0};
 static const int8_t *taps[3];
 static uint16_t progress[2];
 
 const EK_FLASH ek_plan ek_model_plan = {
     .layers = layers,
-    .layer_count = 11,
+    .layer_count = 12,
     .input_offsets = input_offsets,
     .output_offsets = output_offsets,
+    .row_places = NULL,
     .taps = taps,
     .progress = progress,
 };
