@@ -11,6 +11,7 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels.fine_sums import fine_sums
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -108,7 +109,7 @@ def _staged_bytes(op: Conv2D) -> int:
     """The rows of four windows and a pointer to each."""
     window = op.window
     columns = (_PIXELS - 1) * window.stride_width + window.width
-    return window.height * (columns * op.filter.shape[3] + _POINTER_BYTES)
+    return window.height * (columns * int(op.filter.shape[3]) + _POINTER_BYTES)
 
 
 @_call.register
@@ -256,7 +257,8 @@ def _sums_of_all_pairs(op: Add) -> NDArray[np.int32]:
     total = operands[0][:, None] + operands[1][None, :]
     output = op.output_requantization
     scaled = arithmetic.multiply_by_quantized_multiplier(total[..., None], output.multiplier, output.shift)
-    return np.clip(scaled[..., 0] + np.int32(op.output_zero_point), op.activation_min, op.activation_max)
+    raised: NDArray[np.int32] = scaled[..., 0] + np.int32(op.output_zero_point)
+    return raised.clip(op.activation_min, op.activation_max)
 
 
 def _add_offset(first: int, second: int, shift: int, wanted: NDArray[np.int32]) -> int | None:
@@ -287,24 +289,29 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> Struct | 
     multiplier = np.broadcast_to(op.requantization.multiplier, channels)
     shift = np.broadcast_to(op.requantization.shift, channels)
     is_visible = op.activation_min < op.output_zero_point
-    # Without a shift there is no tie, and no room for the zero point on top of the largest int32.
-    is_unshifted = (shift == 0) & (multiplier != 0)
     bias = _folded_bias(op, weights)
-    reach = np.abs(bias.astype(np.int64)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
-    if channels < _GROUP or shift.max() > 0 or np.any(is_unshifted & (is_visible | (reach >= 2**31 - 256))):
+    # Without a shift there is no tie, and no room for the zero point on top of the largest int32.
+    if channels < _GROUP or shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
         return None
+    general = (bias, multiplier, shift)
+    saturates = (op.output_zero_point, op.activation_min, op.activation_max) == (-128, -128, 127)
+    fine = fine_sums(*general, weights) if saturates and channels % _GROUP == 0 else None
     starts = [0, *range(channels % _GROUP or _GROUP, channels, _GROUP)]
     groups = []
     for start in starts:
         group = slice(start, start + _GROUP)
-        shifts = np.ascontiguousarray(shift[group].astype(np.int8)).view("<i4")
-        groups.append(np.concatenate([bias[group], multiplier[group], shifts]))
+        if fine is not None and fine.found[group].all():
+            groups.append(np.concatenate([fine.offset[group], fine.multiplier[group], [0]]))
+        else:
+            shifts = np.ascontiguousarray(shift[group].astype(np.int8)).view("<i4")
+            groups.append(np.concatenate([bias[group], multiplier[group], shifts]))
     factors = np.stack(groups).astype(np.int32)
     return struct(
         factors=ConstantArray(
             "factors", "int32_t", factors, f"{len(starts)} groups of 4 of {channels} channels"
         ),
         rounds_ties_away=Integer("uint8_t", int(is_visible)),
+        sum_bits=Integer("uint8_t", fine.bits if fine is not None else 0),
         zero_point=int8(op.output_zero_point),
         activation_min=int8(op.activation_min),
         activation_max=int8(op.activation_max),
@@ -316,7 +323,8 @@ def _folded_bias(
 ) -> NDArray[np.int32]:
     """The biases with the input's zero point in them, modulo 2^32; ``weights`` are (O, taps)."""
     sums = weights.astype(np.int64).sum(axis=1)
-    return (op.bias.astype(np.int64) - op.input_zero_point * sums).astype(np.int32)
+    folded: NDArray[np.int64] = op.bias.astype(np.int64) - op.input_zero_point * sums
+    return folded.astype(np.int32)
 
 
 def _in_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8]:

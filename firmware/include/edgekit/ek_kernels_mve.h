@@ -30,6 +30,7 @@ extern "C" {
 typedef struct ek_mve_stage {
     const int32_t *factors;
     uint8_t rounds_ties_away; /* 0: no result below the zero point is visible, so its ties do not matter */
+    uint8_t sum_bits;         /* see above; 0 where no group has such factors */
     int8_t zero_point;
     int8_t activation_min;
     int8_t activation_max;

@@ -25,7 +25,6 @@ void ek_mve_dot_tile(const ek_mve_tile *tile);
 
 #define EK_MVE_TIES_AWAY 1u
 #define EK_MVE_BYTES     2u
-#define EK_MVE_RELU      4u
 
 /* The sums of a few pixels and some groups of channels become int8. requantize.S depends on this layout. */
 typedef struct ek_mve_requantization {
@@ -36,10 +35,10 @@ typedef struct ek_mve_requantization {
     int32_t zero_point;
     int32_t activation_min;
     int32_t activation_max;
-    uint32_t flags;  /* EK_MVE_TIES_AWAY; EK_MVE_BYTES: pixels are not aligned to 4; EK_MVE_RELU: neither,
-                      * the zero point is -128, the clamps are -128 and 127 */
-    uint32_t pixels; /* 1..4 of those whose sums are there */
-    uint32_t step;   /* bytes from a pixel to the next */
+    uint32_t flags;    /* EK_MVE_TIES_AWAY; EK_MVE_BYTES: pixels are not aligned to 4 */
+    int32_t sum_scale; /* 2^sum_bits where some groups have factors for that, else 0 */
+    uint32_t pixels;   /* 1..4 of those whose sums are there */
+    uint32_t step;     /* bytes from a pixel to the next */
 } ek_mve_requantization;
 
 void ek_mve_requantize(const ek_mve_requantization *requantization);
@@ -50,13 +49,8 @@ static inline void ek_mve_prepare(ek_mve_requantization *to, const ek_mve_stage 
     to->activation_min = stage->activation_min;
     to->activation_max = stage->activation_max;
     to->step = channels;
-    if (stage->rounds_ties_away || channels % 4 != 0) {
-        to->flags =
-            (stage->rounds_ties_away ? EK_MVE_TIES_AWAY : 0u) | (channels % 4 != 0 ? EK_MVE_BYTES : 0u);
-    } else {
-        const int saturates = stage->activation_min == INT8_MIN && stage->activation_max == INT8_MAX;
-        to->flags = saturates && stage->zero_point == INT8_MIN ? EK_MVE_RELU : 0u;
-    }
+    to->flags = (stage->rounds_ties_away ? EK_MVE_TIES_AWAY : 0u) | (channels % 4 != 0 ? EK_MVE_BYTES : 0u);
+    to->sum_scale = stage->sum_bits != 0 ? 1 << stage->sum_bits : 0;
 }
 
 /* Requantizes `channels` channels from the first on, the sums of which lie at `sums`. */
