@@ -32,7 +32,7 @@ EK_NEON_INLINE int8x8_t add_8(const ek_add *add, const int8_t *input_0, const in
         const int32x4_t scaled = vqrdmulhq_n_s32(vaddq_s32(a[i], b[i]), add->output_multiplier);
         a[i] = ek_neon_rounding_shift(scaled, shift);
     }
-    const int8x8_t sum = ek_neon_narrow(a[0], a[1], add->output_zero_point);
+    const int8x8_t sum = ek_neon_narrow(a[0], a[1], vdupq_n_s16(add->output_zero_point));
     return vmin_s8(vmax_s8(sum, vdup_n_s8(add->activation_min)), vdup_n_s8(add->activation_max));
 }
 

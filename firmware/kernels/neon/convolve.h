@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolution as a product of matrices: EK_NEON_TILE pixels by 16 channels at a time, 4 input bytes a step.
- * Who includes this defines the operand of a step and its product:
  *
- *     static inline ek_neon_operand operand(const int8_t *bytes)  4 input bytes
- *     static inline int32x4_t multiply(int32x4_t sums, int8x16_t weights, ek_neon_operand operand)
+ * Who includes this defines the products of a step,
+ *
+ *     static inline void multiply_step(int32x4_t sums[EK_NEON_TILE][4], const int8x16_t *bytes, int step,
+ *                                      int pixels, int quads, const int8_t *weights)
+ *
+ * which adds to the sums those of bytes 4 * step to 4 * step + 3 of each pixel's 16 with quads * 16 weights.
  */
 #ifndef EDGEKIT_NEON_CONVOLVE_H
 #define EDGEKIT_NEON_CONVOLVE_H
@@ -55,11 +58,8 @@ EK_NEON_INLINE void convolve_tile(const ek_neon_conv *conv, const int8_t *input,
             bytes += 4;
         }
     }
-    EK_NEON_UNROLL
-    for (int p = 0; p < pixels; p++) {
-        const int8x16_t outputs = ek_neon_outputs(&conv->stage, channel, quads, sums[p]);
-        ek_neon_store(output + (size_t)p * conv->channels, outputs, conv->channels - channel);
-    }
+    ek_neon_finish(&conv->stage, channel, pixels, quads, sums, output, conv->channels,
+                   conv->channels - channel);
 }
 
 /* A row of 4 * quads channels. */

@@ -14,18 +14,6 @@ static inline void ek_neon_fill(int8_t *bytes, uint32_t size, int8x16_t value) {
     }
 }
 
-/* Exactly `size` bytes. */
-static inline void ek_neon_copy(int8_t *to, const int8_t *from, uint32_t size) {
-    if (size < 16) {
-        memcpy(to, from, size);
-        return;
-    }
-    for (uint32_t i = 0; i + 16 <= size; i += 16) {
-        vst1q_s8(to + i, vld1q_s8(from + i));
-    }
-    vst1q_s8(to + size - 16, vld1q_s8(from + size - 16));
-}
-
 /* Where the first window begins: in `scratch`, which then holds the copies, or in rows[0]. */
 static inline const int8_t *ek_neon_copy_rows(const ek_neon_copies *copies, const int8_t *const *rows,
                                               int8_t *scratch) {
@@ -35,7 +23,7 @@ static inline const int8_t *ek_neon_copy_rows(const ek_neon_copies *copies, cons
     for (uint32_t r = 0; r < copies->rows; r++) {
         /* What is filled too far is written over by what comes next; behind the last are 16 bytes more. */
         ek_neon_fill(row, copies->left_bytes, value);
-        ek_neon_copy(row + copies->left_bytes, rows[r], copies->row_bytes);
+        memcpy(row + copies->left_bytes, rows[r], copies->row_bytes);
         ek_neon_fill(row + behind, copies->pitch_bytes - behind, value);
         row += copies->pitch_bytes;
     }

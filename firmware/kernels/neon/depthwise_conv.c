@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Depthwise convolution, 16 channels a vector: SMULL and SMLAL form the sum of two taps in 16 bits, SADDW
- * adds it to sums of 32 bits.
+ * Depthwise convolution, 16 channels a vector of input: SMULL and SMLAL form the sum of two taps in 16 bits,
+ * SADDW adds it to sums of 32 bits.
  *
  * AArch64: 16 vectors of sums, 2 of weights, 2 of input, 2 of products. A pair of taps of 4 pixels is 128
  * products: 16 multiplications, 16 additions, 8 loads of input, 2 of weights, 1 of offsets: 0.36 instructions
@@ -26,7 +26,7 @@ EK_NEON_INLINE void add_pair(int32x4_t *sums, int8x16_t input_0, int8x16_t weigh
     sums[3] = vaddw_s16(sums[3], vget_high_s16(high));
 }
 
-/* Channels channel..channel+15 of `pixels` pixels; of the last of them `count` are stored. */
+/* Channels channel..channel+15 of `pixels` pixels; `count` of each are stored. */
 EK_NEON_INLINE void convolve_tile(const ek_neon_depthwise_conv *conv, const int8_t *input, uint32_t channel,
                                   int pixels, int8_t *output, uint32_t count) {
     const int8_t *weights = conv->weights + (size_t)2 * conv->tap_pairs * channel;
@@ -53,32 +53,41 @@ EK_NEON_INLINE void convolve_tile(const ek_neon_depthwise_conv *conv, const int8
         weights += 32;
         offset += 2;
     }
-    EK_NEON_UNROLL
-    for (int p = 0; p < pixels; p++) {
-        const int8x16_t outputs = ek_neon_outputs(&conv->stage, channel, 4, sums[p]);
-        ek_neon_store(output + (size_t)p * conv->channels, outputs, count);
-    }
+    ek_neon_finish(&conv->stage, channel, pixels, 4, sums, output, conv->channels, count);
 }
 
-static inline uint32_t least(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
+/* Where a row of the output has got to. */
+typedef struct progress {
+    const int8_t *input;
+    uint32_t place; /* of the next output, in bytes */
+} progress;
+
+/* As many tiles of `pixels` pixels as the rest of the row holds. */
+EK_NEON_INLINE progress convolve_tiles(const ek_neon_depthwise_conv *conv, progress now, uint32_t channel,
+                                       int pixels, int8_t *output, uint32_t count) {
+    const uint32_t tile_bytes = (uint32_t)pixels * conv->channels;
+    const uint32_t needed = tile_bytes - conv->channels + count;
+    for (; now.place + needed <= conv->row_bytes; now.place += tile_bytes) {
+        convolve_tile(conv, now.input, channel, pixels, output + now.place, count);
+        now.input += (size_t)pixels * conv->pixel_bytes;
+    }
+    return now;
 }
 
 void ek_neon_depthwise_conv_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
     const ek_neon_depthwise_conv *const conv = params;
     const int8_t *const first = ek_neon_copy_rows(&conv->copies, rows, scratch);
-    const uint32_t tile_bytes = EK_NEON_TILE * conv->channels;
     for (uint32_t channel = 0; channel < conv->channels; channel += 16) {
-        const int8_t *input = first + channel;
-        uint32_t place = channel;
-        const uint32_t count = least(16, conv->channels - channel);
-        for (; place + tile_bytes - conv->channels + count <= conv->row_bytes; place += tile_bytes) {
-            convolve_tile(conv, input, channel, EK_NEON_TILE, output + place, count);
-            input += (size_t)EK_NEON_TILE * conv->pixel_bytes;
-        }
-        for (; place < conv->row_bytes; place += conv->channels) {
-            convolve_tile(conv, input, channel, 1, output + place, least(count, conv->row_bytes - place));
-            input += conv->pixel_bytes;
+        const uint32_t left = conv->channels - channel;
+        const uint32_t count = left < 16 ? left : 16;
+        progress now = {first + channel, channel};
+        now = convolve_tiles(conv, now, channel, EK_NEON_TILE, output, count);
+#if EK_NEON_TILE > 2
+        now = convolve_tiles(conv, now, channel, 2, output, count);
+#endif
+        now = convolve_tiles(conv, now, channel, 1, output, count);
+        if (now.place < conv->row_bytes) { /* a pixel that is several of the image, some of which are left */
+            convolve_tile(conv, now.input, channel, 1, output + now.place, conv->row_bytes - now.place);
         }
     }
 }

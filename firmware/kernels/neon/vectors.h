@@ -27,17 +27,4 @@ EK_NEON_INLINE int8x16_t ek_neon_load_4(const int8_t *bytes) {
     return vreinterpretq_s8_s32(vdupq_n_s32(word));
 }
 
-/* The first `count` bytes of `vector`, count of 1 to 16. */
-EK_NEON_INLINE void ek_neon_store(int8_t *bytes, int8x16_t vector, uint32_t count) {
-    if (count >= 16) {
-        vst1q_s8(bytes, vector);
-    } else if (count == 8) {
-        vst1_s8(bytes, vget_low_s8(vector));
-    } else {
-        int8_t all[16];
-        vst1q_s8(all, vector);
-        memcpy(bytes, all, count);
-    }
-}
-
 #endif /* EDGEKIT_NEON_VECTORS_H */
