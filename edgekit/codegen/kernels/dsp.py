@@ -8,11 +8,13 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels.mve import add_constants
 from edgekit.codegen.kernels.one_factor import Staircase, one_factor, staircase
 from edgekit.codegen.kernels.packed import outside_value, raw_bias, sum_bounds, window_struct
 from edgekit.codegen.kernels.two_factors import Int64Array, Weighted
 from edgekit.codegen.kernels.values import (
     ConstantArray,
+    Integer,
     KernelCall,
     array,
     check_ranges,
@@ -22,7 +24,8 @@ from edgekit.codegen.kernels.values import (
     uint16,
     uint32,
 )
-from edgekit.graph.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Requantization
+from edgekit.codegen.rows import own_rows
+from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Requantization
 
 _HEADER = "edgekit/ek_kernels_dsp.h"
 _FOLDER = "kernels/dsp"
@@ -68,7 +71,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     quads = weights.shape[1] // _QUAD
     name = "conv_2d_exact" if is_exact else "conv_2d"
     hangs_over = window.pad_left > 0 or window.pad_right > 0
-    copies = window.width * channels if hangs_over or window.dilation_width > 1 else 0
+    edge_bytes = channels + (_PIXELS * window.width * channels if channels % _QUAD else 0)
     return KernelCall(
         f"ek_dsp_{name}_s8",
         f"{_FOLDER}/conv_2d.c",
@@ -79,6 +82,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             window=window_struct(window),
             quads=uint16(quads),
             input_zero_point=int8(op.input_zero_point),
+            hangs_over=Integer("uint8_t", int(hangs_over)),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
             stream=ConstantArray(
@@ -87,7 +91,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         ),
         header=_HEADER,
         more_sources=(f"{_FOLDER}/expand.S", f"{_FOLDER}/tile.S"),
-        scratch_bytes=quads * _QUAD_BYTES + _PIXELS * copies,
+        scratch_bytes=quads * _QUAD_BYTES + (edge_bytes if hangs_over or window.dilation_width > 1 else 0),
         outside=outside_value(op),
     )
 
@@ -176,6 +180,28 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
         header=_HEADER,
         more_sources=(f"{_FOLDER}/dot.S",),
         scratch_bytes=2 * weights.shape[1],
+    )
+
+
+@_call.register
+def _add(op: Add, graph: Graph) -> KernelCall | None:
+    constants = add_constants(op)
+    if constants is None:
+        return None
+    first, second, offset, shift = constants
+    return KernelCall(
+        "ek_dsp_add_s8",
+        f"{_FOLDER}/add.c",
+        "ek_dsp_add",
+        struct(
+            size=uint32(own_rows(graph.tensors[op.output]).row_bytes),
+            multipliers=array((Integer("int32_t", first), Integer("int32_t", second))),
+            offset=Integer("int32_t", offset),
+            shift=Integer("uint8_t", shift),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+        ),
+        header=_HEADER,
     )
 
 

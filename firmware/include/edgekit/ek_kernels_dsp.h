@@ -30,6 +30,7 @@ typedef struct ek_dsp_conv_2d {
     ek_window window;
     uint16_t quads; /* of elements: those of a row of the window, rounded up to fours, times its height */
     int8_t input_zero_point;
+    uint8_t hangs_over; /* 1: some window hangs over the left or the right edge of the input */
     int8_t activation_min;
     int8_t activation_max;
     /*
@@ -44,8 +45,8 @@ typedef struct ek_dsp_conv_2d {
     const uint32_t *stream;
 } ek_dsp_conv_2d;
 
-/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad, and 3 * window.width *
- * input.channels bytes more where a window hangs over or is dilated. */
+/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad; where a window hangs over or is
+ * dilated, input.channels bytes more, and 3 * window.width * input.channels besides if these are no fours. */
 void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* The same, exactly. */
@@ -94,6 +95,20 @@ void ek_dsp_fully_connected_s8(const void *params, const int8_t *const *rows, in
 /* The same, exactly. */
 void ek_dsp_fully_connected_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                      void *scratch);
+
+typedef struct ek_dsp_add {
+    uint32_t size;          /* elements of each row */
+    int32_t multipliers[2]; /* one an operand */
+    int32_t offset;
+    uint8_t shift;
+    int8_t activation_min;
+    int8_t activation_max;
+} ek_dsp_add;
+
+/* ADD (params: ek_dsp_add; rows[0] and rows[1]: a row of each operand), element by element:
+ * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped. The generator found constants with
+ * which that is right for all pairs. */
+void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes four at a time. */
+/* Bytes four at a time, and the instructions for which C has no words. */
 #ifndef EDGEKIT_DSP_WORDS_H
 #define EDGEKIT_DSP_WORDS_H
 
@@ -11,6 +11,11 @@ static inline uint32_t ek_dsp_load(const int8_t *bytes) {
     uint32_t word;
     memcpy(&word, bytes, sizeof word);
     return word;
+}
+
+/* The same backwards. */
+static inline void ek_dsp_store(int8_t *bytes, uint32_t word) {
+    memcpy(bytes, &word, sizeof word);
 }
 
 /* Bytes 0 and 2 as int16. */
@@ -25,6 +30,13 @@ static inline uint32_t ek_dsp_odd_bytes(uint32_t word) {
     uint32_t halves;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
     return halves;
+}
+
+/* The nearest value of -128..127. */
+static inline int32_t ek_dsp_saturate(int32_t value) {
+    int32_t nearest;
+    __asm__("ssat %0, #8, %1" : "=r"(nearest) : "r"(value));
+    return nearest;
 }
 
 #endif /* EDGEKIT_DSP_WORDS_H */
