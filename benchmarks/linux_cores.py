@@ -2,9 +2,9 @@
 
     python benchmarks/linux_cores.py [--models FOLDER] [--boards NAME,…] [--optimize speed,…] [--layers]
 
-Programs of the engine aot run under QEMU's user mode with a plugin that counts (count_at_calls.c): one inference
-is what lies between two system calls. The outputs of a few noise inputs are compared with the golden's. Needs
-cc (for the plugin), zig and qemu-user.
+Programs of the engine aot run under QEMU's user mode with a plugin that counts (count_at_calls.c): one
+inference is what lies between two system calls. The outputs of a few noise inputs are compared with the
+golden's. Needs cc (for the plugin), zig and qemu-user.
 """
 
 from __future__ import annotations

@@ -125,6 +125,28 @@ def vector_cases() -> Iterator[Case]:
         for stride in ((1, 1), (2, 2)):
             yield _depthwise_conv_2d((4, width), (3, 3), stride, (1, 1), "SAME", channels, 1)
             yield _depthwise_conv_2d((5, width), (2, 2), stride, (1, 1), "VALID", channels, 1)
+    yield _enlarged()
+
+
+def _enlarged() -> Case:
+    """Factors from 1/4 to 64, ties among them, on small sums: shifts to the left that stay in int32."""
+    random = _random("enlarged")
+    count = 40
+    op = FullyConnected(
+        0,
+        (0,),
+        1,
+        filter=random.integers(-1, 2, (count, 3), dtype=np.int8),
+        bias=random.integers(-40, 40, count).astype(np.int32),
+        input_zero_point=-3,
+        filter_zero_point=0,
+        output_zero_point=5,
+        requantization=_factor((2.0 ** random.integers(-2, 7, count)).tolist()),
+        activation_min=-128,
+        activation_max=127,
+    )
+    inputs = (random.integers(-12, 12, (8, 3), dtype=np.int8),)
+    return Case("factors that enlarge", _graph(op, [(8, 3)], (8, count)), inputs)
 
 
 def packed_cases() -> Iterator[Case]:

@@ -129,3 +129,57 @@ def test_kernels_equal_the_executor(core: str, tmp_path: Path, expected: dict[st
     outputs = run_driver(driver, target, programs, names)
     assert differing(outputs, names, expected) == []
     assert len(outputs) == sum(len(expected[name]) for name in names)
+
+
+# One slip each: core, kernel, file, what is right, what is wrong.
+FAULTS = {
+    "tie of a negative number": (
+        *("cortex-a72", "conv", "stage.h"),
+        "vsraq_n_s32(x, vandq_s32(x, shift), 31)",
+        "x",
+    ),
+    "no left shift": (
+        *("cortex-a72", "conv", "stage.h"),
+        "vmaxq_s32(shifts, vdupq_n_s32(0))",
+        "vdupq_n_s32(0)",
+    ),
+    "columns to the left": (
+        *("cortex-a72", "depthwise_conv", "copies.h"),
+        "row, copies->left_bytes, value",
+        "row, 0, value",
+    ),
+    "columns to the right": (
+        *("cortex-a72", "depthwise_conv", "copies.h"),
+        "copies->pitch_bytes - behind",
+        "0 * behind",
+    ),
+    "runs": ("cortex-a76", "dot_conv", "convolve.h", "conv->run_offsets[run]", "conv->run_offsets[0]"),
+    "lane": ("cortex-a76", "dot_conv", "dot_conv.c", "bytes[p], 3)", "bytes[p], 2)"),
+    "pairs": ("cortex-a7", "conv", "conv.c", "vdup_n_s8(2)", "vdup_n_s8(1)"),
+    "second tap": ("cortex-a72", "depthwise_conv", "depthwise_conv.c", "offset[1]", "offset[0]"),
+    "part of a pixel": (
+        *("cortex-a72", "depthwise_conv", "depthwise_conv.c"),
+        "conv->row_bytes - now.place)",
+        "conv->row_bytes - now.place - 1)",
+    ),
+    "operands swapped": ("cortex-a72", "add", "add.c", "&add->operands[which]", "&add->operands[which ^ 1]"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_noticed(fault: str, tmp_path: Path, expected: dict[str, bytes]) -> None:
+    core, kernel, file_name, right, wrong = FAULTS[fault]
+    firmware = tmp_path / "firmware"
+    shutil.copytree(firmware_folder() / "kernels" / "neon", firmware / "kernels" / "neon")
+    file = firmware / "kernels" / "neon" / file_name
+    text = file.read_text()
+    assert right in text
+    file.write_text(text.replace(right, wrong))
+    source = f"kernels/neon/{kernel}.c"
+    target = TARGETS[core]
+    programs = {
+        name: program for name, program in PROGRAMS[core].items() if kernel_files({name: program}) == [source]
+    }
+    driver = compile_driver(tmp_path, target, programs, firmware)
+    names = list(programs)
+    assert differing(run_driver(driver, target, programs, names), names, expected)
