@@ -61,7 +61,8 @@ def _call(op: Op, graph: Graph) -> KernelCall | None:
 def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     window = op.window
-    if op.filter.shape[3] != channels or len(op.filter) < 2:
+    is_dilated = window.dilation_width > 1 and window.width > 1
+    if op.filter.shape[3] != channels or len(op.filter) < 2 or is_dilated:
         return None
     weights = _rows_of_quads(op.filter)
     found = _stream(op, weights)
@@ -71,7 +72,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     quads = weights.shape[1] // _QUAD
     name = "conv_2d_exact" if is_exact else "conv_2d"
     hangs_over = window.pad_left > 0 or window.pad_right > 0
-    edge_bytes = channels + (_PIXELS * window.width * channels if channels % _QUAD else 0)
+    edge_bytes = _PIXELS * window.width * channels if channels % _QUAD else channels
     return KernelCall(
         f"ek_dsp_{name}_s8",
         f"{_FOLDER}/conv_2d.c",
@@ -91,7 +92,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         ),
         header=_HEADER,
         more_sources=(f"{_FOLDER}/expand.S", f"{_FOLDER}/tile.S"),
-        scratch_bytes=quads * _QUAD_BYTES + (edge_bytes if hangs_over or window.dilation_width > 1 else 0),
+        scratch_bytes=quads * _QUAD_BYTES + (edge_bytes if hangs_over else 0),
         outside=outside_value(op),
     )
 

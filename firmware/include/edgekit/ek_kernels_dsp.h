@@ -27,7 +27,7 @@ extern "C" {
 typedef struct ek_dsp_conv_2d {
     ek_row_shape input;
     ek_row_shape output; /* at least two channels */
-    ek_window window;
+    ek_window window;    /* dilation 1 */
     uint16_t quads; /* of elements: those of a row of the window, rounded up to fours, times its height */
     int8_t input_zero_point;
     uint8_t hangs_over; /* 1: some window hangs over the left or the right edge of the input */
@@ -45,8 +45,8 @@ typedef struct ek_dsp_conv_2d {
     const uint32_t *stream;
 } ek_dsp_conv_2d;
 
-/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad; where a window hangs over or is
- * dilated, input.channels bytes more, and 3 * window.width * input.channels besides if these are no fours. */
+/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad; where a window hangs over,
+ * input.channels bytes more if these are fours, else 3 * window.width * input.channels. */
 void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* The same, exactly. */

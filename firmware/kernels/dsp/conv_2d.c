@@ -13,63 +13,61 @@
 #define QUAD       4 /* elements */
 #define QUAD_WORDS 6 /* of three pixels */
 
-/* What lies behind the elements in the scratch bytes: a column outside the input, and copies. */
-typedef struct edge {
-    int8_t *outside; /* input.channels bytes */
-    int8_t *copies;  /* a row of each pixel's window; none where columns are whole quads */
-} edge;
-
-static EK_NOINLINE void copy_bytes(const int8_t *from, int8_t *to, int32_t count) {
+/* `count` bytes from byte `first` of a row on; `value` stands in for those outside it. */
+static const int8_t *copy_window(const int8_t *row, uint32_t row_bytes, int32_t first, uint32_t count,
+                                 int8_t value, int8_t *copy) {
     EK_NO_UNROLL
-    for (; count >= 4; count -= 4) {
-        ek_dsp_store(to, ek_dsp_load(from));
-        from += 4;
-        to += 4;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t byte = (uint32_t)first + i;
+        copy[i] = byte < row_bytes ? row[byte] : value;
     }
-    EK_NO_UNROLL
-    for (; count > 0; count--) {
-        *to++ = *from++;
-    }
+    return copy;
 }
 
-/* Expands a row of the windows of three pixels, of which the window of pixel i begins at column left[i],
- * column by column. */
-static EK_NOINLINE uint32_t *expand_edge(const ek_dsp_conv_2d *conv, const int8_t *row,
-                                         const int32_t left[EK_DSP_PIXELS], edge edge, uint32_t *elements) {
+/* Expands a row of the windows of three pixels, which begin at the columns left[i], where columns are whole
+ * quads: column by column. `outside` stands in for columns outside the input. */
+static uint32_t *expand_columns(const ek_dsp_conv_2d *conv, const int8_t *row,
+                                const int32_t left[EK_DSP_PIXELS], const int8_t *outside,
+                                uint32_t *elements) {
     const int32_t channels = conv->input.channels;
-    const int32_t run = conv->window.width * channels;
-    int8_t *copies = edge.copies;
     for (int32_t tap = 0; tap < conv->window.width; tap++) {
         const int8_t *columns[EK_DSP_PIXELS];
         for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
-            const int32_t x = left[i] + tap * conv->window.dilation;
-            columns[i] = x >= 0 && x < conv->input.width ? row + x * channels : edge.outside;
+            const int32_t x = left[i] + tap;
+            columns[i] = x >= 0 && x < conv->input.width ? row + x * channels : outside;
         }
-        if (channels % QUAD == 0) {
-            elements = ek_dsp_expand(columns[0], columns[1], columns[2], elements, (uint32_t)channels);
-            continue;
-        }
-        for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
-            copy_bytes(columns[i], copies + i * run, channels);
-        }
-        copies += channels;
+        elements = ek_dsp_expand(columns[0], columns[1], columns[2], elements, (uint32_t)channels);
     }
-    if (channels % QUAD == 0) {
-        return elements;
+    return elements;
+}
+
+/* The same where they are not: windows that hang over are copied. */
+static uint32_t *expand_copies(const ek_dsp_conv_2d *conv, const int8_t *row,
+                               const int32_t left[EK_DSP_PIXELS], int8_t *copies, uint32_t *elements) {
+    const int32_t channels = conv->input.channels;
+    const uint32_t row_bytes = conv->input.width * (uint32_t)channels;
+    const uint32_t count = conv->window.width * (uint32_t)channels;
+    const int8_t *windows[EK_DSP_PIXELS];
+    for (uint32_t i = 0; i < EK_DSP_PIXELS; i++) {
+        const int32_t first = left[i] * channels;
+        windows[i] =
+            first >= 0 && (uint32_t)first + count <= row_bytes
+                ? row + first
+                : copy_window(row, row_bytes, first, count, conv->input_zero_point, copies + i * count);
     }
-    copies = edge.copies;
-    return ek_dsp_expand(copies, copies + run, copies + 2 * run, elements, (uint32_t)run);
+    return ek_dsp_expand(windows[0], windows[1], windows[2], elements, count);
 }
 
 /* Expands the windows of three pixels at the columns `first` + offset[i] of the output. Returns the end of
  * the elements. */
 static inline uint32_t *expand_windows(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int32_t first,
-                                       const int32_t pixel[EK_DSP_PIXELS], edge edge, uint32_t *elements) {
+                                       const int32_t pixel[EK_DSP_PIXELS], int8_t *outside,
+                                       uint32_t *elements) {
     const int32_t channels = conv->input.channels;
     const int32_t stride = conv->window.stride;
     const int32_t left = first * stride - conv->window.pad_left;
     const int32_t end = left + pixel[2] * stride + conv->window.width;
-    if (left >= 0 && end <= conv->input.width && conv->window.dilation == 1) {
+    if (left >= 0 && end <= conv->input.width) {
         const int8_t *const *const end_of_rows = rows + conv->window.height;
         const uint32_t count = conv->window.width * (uint32_t)channels;
         const int32_t offset = left * channels;
@@ -83,7 +81,8 @@ static inline uint32_t *expand_windows(const ek_dsp_conv_2d *conv, const int8_t 
     }
     const int32_t columns[EK_DSP_PIXELS] = {left, left + pixel[1] * stride, left + pixel[2] * stride};
     for (int32_t tap = 0; tap < conv->window.height; tap++) {
-        elements = expand_edge(conv, rows[tap], columns, edge, elements);
+        elements = channels % QUAD == 0 ? expand_columns(conv, rows[tap], columns, outside, elements)
+                                        : expand_copies(conv, rows[tap], columns, outside, elements);
     }
     return elements;
 }
@@ -98,8 +97,7 @@ static inline __attribute__((always_inline)) void conv_row(const ek_dsp_conv_2d 
     const int32_t pixel[EK_DSP_PIXELS] = {0, width > 1, width > 2 ? 2 : width > 1};
     const int32_t last_tile = width - 1 - pixel[2];
     int8_t *const outside = (int8_t *)(elements + conv->quads * QUAD_WORDS);
-    const edge edge = {outside, outside + conv->input.channels};
-    if (conv->hangs_over) {
+    if (conv->hangs_over && conv->input.channels % QUAD == 0) {
         EK_NO_UNROLL
         for (int32_t i = 0; i < conv->input.channels; i++) {
             outside[i] = conv->input_zero_point;
@@ -109,7 +107,7 @@ static inline __attribute__((always_inline)) void conv_row(const ek_dsp_conv_2d 
         /* The last tile is moved to the left as far as it hangs over. */
         const int32_t first = x < last_tile ? x : last_tile;
         int8_t *const to = output + first * channels;
-        const uint32_t *const end = expand_windows(conv, rows, first, pixel, edge, elements);
+        const uint32_t *const end = expand_windows(conv, rows, first, pixel, outside, elements);
         run_tile(to, (uint32_t)(pixel[1] * channels), (uint32_t)(pixel[2] * channels), to + (channels - 1),
                  elements, end, entry, conv->stream);
     }
