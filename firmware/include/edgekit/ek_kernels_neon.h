@@ -21,9 +21,6 @@
 extern "C" {
 #endif
 
-/* Version of these structs, of their meaning and of the layout of the weights. */
-#define EK_KERNELS_NEON_VERSION 1
-
 /*
  * From sums to outputs, as ek_output_stage of ek_kernels.h. Each array has an entry an output channel, then
  * zeros up to a multiple of 8 (convolutions) or 16 (depthwise convolutions).
