@@ -5,8 +5,8 @@
 //
 // The counter is the processor's cycle counter where there is one, else micros(), extended to 64 bits.
 //
-// On AVR the processor sleeps until the next byte or the next millisecond, and the stack's use is measured: it
-// grows towards the data, and nothing but this would tell that they met.
+// On AVR the processor sleeps until the next byte or the next millisecond, and the stack's use is measured:
+// it grows towards the data, and nothing but this would tell that they met.
 #include "edgekit/ek_port.h"
 
 #include <Arduino.h>
