@@ -112,6 +112,14 @@ def add_cases() -> Iterator[Case]:
         yield _add(f"add {number} scales {scale} clamp {clamp}", scale, next(zero_points), clamp)
 
 
+def short_add_cases() -> Iterator[Case]:
+    """Rows that are no multiple of what kernels add at a time."""
+    for case, size in zip(add_cases(), (1, 2, 3, 5, 7, 13), strict=False):
+        inputs = tuple(values[:, 100:103, 120 : 120 + size].copy() for values in case.inputs)
+        shape = inputs[0].shape
+        yield Case(f"{case.name}, {size} at a time", _graph(case.graph.ops[0], [shape] * 2, shape), inputs)
+
+
 def vector_cases() -> Iterator[Case]:
     """Rows and channels around what vectors of 16 bytes and tiles of a few pixels hold."""
     for width, channels, filters in (

@@ -1,4 +1,7 @@
-"""The kernels for DSP instructions, compiled for 32-bit Linux and run by QEMU, against the NumPy executor."""
+"""The kernels for DSP instructions, compiled for 32-bit Linux and run by QEMU, against the NumPy executor.
+
+The Cortex-A7 has the same DSP instructions as the Cortex-M4 in its Thumb-2 code.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernels.cases import all_cases, vector_cases
+from kernels.cases import Case, all_cases, output_stage_cases, packed_cases, short_add_cases, vector_cases
 from kernels.compiling import INCLUDE, WARNINGS, run
 from kernels.running import (
     driver_input,
@@ -21,47 +24,59 @@ from kernels.running import (
     write_kernel_table,
 )
 
+from edgekit.codegen.kernels.dsp import sum_bounds
+from edgekit.codegen.kernels.one_factor import one_factor
+from edgekit.codegen.kernels.two_factors import outputs
 from edgekit.codegen.layers import Program, lower
+from edgekit.graph.ir import Conv2D
 from edgekit.resources import firmware_folder
 
-CASES = {case.name: case for case in (*all_cases(), *vector_cases())}
 DRIVER = Path(__file__).with_name("driver.c")
+GUARD = Path(__file__).with_name("guarded_malloc.c")
 TIMEOUT_S = 120
+_MOST_SUMS = 200_000
 
 
-def dsp_programs() -> dict[str, Program]:
-    """Those cases that kernels with DSP instructions run, as layers."""
-    programs = {name: lower(case.graph, frozenset({"dsp"})) for name, case in CASES.items()}
-    return {name: program for name, program in programs.items() if _is_dsp(program)}
+def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
+    """The cases that kernels with DSP instructions run, and their layers."""
+    every = (*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *short_add_cases())
+    cases = {case.name: case for case in every}
+    programs = {name: lower(case.graph, frozenset({"dsp"})) for name, case in cases.items()}
+    programs = {name: program for name, program in programs.items() if _is_dsp(program)}
+    return {name: cases[name] for name in programs}, programs
 
 
 def _is_dsp(program: Program) -> bool:
     return all(source.startswith("kernels/dsp/") for source in kernel_files({"": program}))
 
 
-PROGRAMS = dsp_programs()
+CASES, PROGRAMS = _programs()
 
 
-def compile_driver(folder: Path, firmware: Path) -> Path:
-    """The driver, with the kernels of the folder ``firmware``. The Cortex-A7 has the DSP instructions, too."""
+def _compile(folder: Path, firmware: Path) -> Path:
+    """The driver, with the kernels of the folder ``firmware``; what lies behind an allocation is guarded."""
     if find_spec("ziglang") is None:
         pytest.skip("zig, which compiles for 32-bit Linux, is not installed")
     if shutil.which("qemu-arm") is None:
         pytest.skip("qemu-arm, which runs the kernels, is not installed")
     write_kernel_table(folder, kernel_functions(PROGRAMS), ["edgekit/ek_kernels_dsp.h"])
+    # The driver includes the table behind <stdlib.h>: its malloc becomes the guarded one.
+    with (folder / "kernel_table.h").open("a") as table:
+        table.write("void *guarded_malloc(size_t size);\nvoid guarded_free(void *memory);\n")
+        table.write("#define malloc guarded_malloc\n#define free guarded_free\n")
     program = folder / "driver"
-    sources = [firmware / source for source in kernel_files(PROGRAMS)]
+    sources = [DRIVER, GUARD, *(firmware / source for source in kernel_files(PROGRAMS))]
     run(
         [
             *(sys.executable, "-m", "ziglang", "cc", "-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"),
             *("-mthumb", "-static", "-std=c11", "-Os", *WARNINGS, f"-I{INCLUDE}", f"-I{folder}"),
-            *(str(DRIVER), *map(str, sources), "-o", str(program)),
+            *(*map(str, sources), "-o", str(program)),
         ]
     )
     return program
 
 
-def run_driver(program: Path, names: Sequence[str]) -> bytes:
+def _run_driver(program: Path, names: Sequence[str]) -> bytes:
     cases = {name: CASES[name] for name in names}
     data = driver_input(cases, PROGRAMS, kernel_functions(PROGRAMS), pointer_bytes=4)
     command = ["qemu-arm", "-cpu", "cortex-a7", str(program)]
@@ -70,26 +85,96 @@ def run_driver(program: Path, names: Sequence[str]) -> bytes:
     return done.stdout
 
 
+def _differing(program: Path, names: Sequence[str], expected: dict[str, bytes]) -> list[str]:
+    """The cases of ``names`` whose outputs are not the expected ones."""
+    computed = _run_driver(program, names)
+    ends = np.cumsum([len(expected[name]) for name in names]).tolist()
+    assert len(computed) == ends[-1]
+    return [
+        name
+        for name, end in zip(names, ends, strict=True)
+        if computed[end - len(expected[name]) : end] != expected[name]
+    ]
+
+
 @pytest.fixture(scope="session")
-def expected() -> dict[str, bytes]:
+def dsp_expected() -> dict[str, bytes]:
     """Output of the NumPy executor for each case."""
     return {name: expected_output(CASES[name], program) for name, program in PROGRAMS.items()}
 
 
-def differing(outputs: bytes, names: Sequence[str], expected: dict[str, bytes]) -> list[str]:
-    """The cases whose outputs are not the expected ones."""
-    ends = np.cumsum([len(expected[name]) for name in names]).tolist()
-    starts = [0, *ends[:-1]]
-    return [
-        name
-        for name, start, end in zip(names, starts, ends, strict=True)
-        if outputs[start:end] != expected[name]
-    ]
+def test_kernels_equal_the_executor(tmp_path: Path, dsp_expected: dict[str, bytes]) -> None:
+    driver = _compile(tmp_path, firmware_folder())
+    assert _differing(driver, list(CASES), dsp_expected) == []
 
 
-def test_kernels_equal_the_executor(tmp_path: Path, expected: dict[str, bytes]) -> None:
-    driver = compile_driver(tmp_path, firmware_folder())
-    names = list(PROGRAMS)
-    outputs = run_driver(driver, names)
-    assert differing(outputs, names, expected) == []
-    assert len(outputs) == sum(len(expected[name]) for name in names)
+def test_every_kernel_has_cases() -> None:
+    called = [kernel_functions({name: program})[0] for name, program in PROGRAMS.items()]
+    assert {function: called.count(function) >= 10 for function in sorted(set(called))} == {
+        "ek_dsp_add_s8": True,
+        "ek_dsp_conv_2d_exact_s8": True,
+        "ek_dsp_conv_2d_s8": True,
+        "ek_dsp_depthwise_conv_2d_exact_s8": True,
+        "ek_dsp_depthwise_conv_2d_s8": True,
+        "ek_dsp_fully_connected_exact_s8": True,
+        "ek_dsp_fully_connected_s8": True,
+    }
+
+
+# One slip each: file, what is right, what is wrong.
+FAULTS = {
+    "tile: sum of B in that of A": ("tile.S", "    sub r9, r9, r12\n", ""),
+    "tile: entry into the loop": ("tile.S", "10b - 9b + 1, 11b - 9b", "10b - 9b + 1, 12b - 9b"),
+    "tile: odd channel left out": ("tile.S", "    sub r1, r4, #1\n", "    b 3f\n"),
+    "tile: ties of negative numbers": ("tile.S", "    add \\sum, \\sum, \\sum, asr #31\n", ""),
+    "expansion: third byte": ("expand.S", "[\\pixel, #2]", "[\\pixel, #1]"),
+    "expansion: reads a whole word at the end": ("expand.S", "    cmp lr, #2\n    blo 3f", "    b 1b"),
+    "conv: last tile hangs over": ("conv_2d.c", "x < last_tile ? x : last_tile", "x + 0 * last_tile"),
+    "conv: right edge": ("conv_2d.c", "end <= conv->input.width", "end <= conv->input.width + 1"),
+    "dots: end of the loop": ("dot.S", "    bne 14b\n", ""),
+    "fully connected: rest": ("fully_connected.c", "rest[r] = input[i];", "rest[r] = 0;"),
+    "columns: halves": ("columns.S", "pkhtb r8, r11, r10, asr #16", "pkhtb r8, r11, r10"),
+    "depthwise: pixel 2 of four": ("depthwise_columns.S", "[r2, #2]", "[r2, #1]"),
+    "depthwise: right edge": ("depthwise_conv_2d.c", "inside * EK_DSP_COLUMN_WORDS, right", "6, 0"),
+    "depthwise: last channels": ("depthwise_conv_2d.c", "i + QUAD <= channels", "i <= channels"),
+    "add: rest": ("add.c", "i < add->size; i++", "i + 1 < add->size; i++"),
+    "clamp": ("clamp.h", "byte > highest ? highest : byte", "byte"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_noticed(fault: str, tmp_path: Path, dsp_expected: dict[str, bytes]) -> None:
+    file_name, right, wrong = FAULTS[fault]
+    firmware = tmp_path / "firmware"
+    shutil.copytree(firmware_folder() / "kernels", firmware / "kernels")
+    path = firmware / "kernels" / "dsp" / file_name
+    text = path.read_text()
+    assert right in text
+    path.write_text(text.replace(right, wrong))
+    driver = _compile(tmp_path, firmware)
+    names = [name for number, name in enumerate(CASES) if number % 3 == 0 or name.startswith("add")]
+    try:
+        noticed = bool(_differing(driver, names, dsp_expected))
+    except AssertionError:
+        noticed = True  # a byte too many was touched
+    assert noticed
+
+
+def test_one_factor_is_right_for_every_sum() -> None:
+    """The proof looks at both sides of each edge; here all sums are computed."""
+    checked = 0
+    for case in (*packed_cases(), *vector_cases()):
+        (op,) = case.graph.ops
+        if not isinstance(op, Conv2D):
+            continue
+        lowest, highest = sum_bounds(op, op.filter.reshape(len(op.filter), -1).astype(np.int64))
+        unit_bits = np.where(np.arange(len(lowest)) % 2 == 1, 24, 32)
+        factor = one_factor(op, lowest, highest, unit_bits)
+        count = int((highest - lowest).max()) + 1
+        if factor is None or count > _MOST_SUMS:
+            continue
+        sums = np.minimum(lowest + np.arange(count)[:, None], highest)
+        clamped = np.clip(factor.outputs(sums, unit_bits), op.activation_min, op.activation_max)
+        np.testing.assert_array_equal(clamped, outputs(op, sums))
+        checked += 1
+    assert checked >= 6

@@ -39,6 +39,7 @@ _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
 _MAX_RIGHT_SHIFT = 22
 _WORD_MASK = (1 << 32) - 1
+_WORD_BYTES = 4
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -92,7 +93,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         ),
         header=_HEADER,
         more_sources=(f"{_FOLDER}/expand.S", f"{_FOLDER}/tile.S"),
-        scratch_bytes=quads * _QUAD_BYTES + (edge_bytes if hangs_over else 0),
+        scratch_bytes=quads * _QUAD_BYTES + (edge_bytes + -edge_bytes % _WORD_BYTES if hangs_over else 0),
         outside=outside_value(op),
     )
 
@@ -214,8 +215,8 @@ def _rows_of_quads(filters: NDArray[np.int8]) -> Int64Array:
 
 
 def _stream(op: Conv2D | FullyConnected, weights: Int64Array) -> tuple[NDArray[np.uint32], bool] | None:
-    """The stream of ``ek_dsp_conv_2d``, and whether it is that of the exact kernel. None where numbers are too large
-    for both.
+    """The stream of ``ek_dsp_conv_2d``, and whether it is that of the exact kernel. None where numbers are
+    too large for both.
     """
     lower = np.arange(0, len(weights), 2)
     lower[-1] = len(weights) - 2

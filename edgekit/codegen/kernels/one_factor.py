@@ -1,13 +1,13 @@
 """Requantization by one long multiplication, for cores whose multiplication gives 64 bits.
 
 What an output channel makes of its sum a, ``clamp(Q(a) + zero_point, -128, 127)``, is a staircase. Where ties
-of negative numbers do not show (they are below the lower clamp, as with a fused ReLU), it nearly always equals
+of negative numbers do not show (they are below the lower clamp, as with a fused ReLU), it nearly always is
 
     clamp(floor(((a + delta) * multiplier + addend * 2^unit_bits) / 2^(32 + FRACTION_BITS)), -128, 127)
 
-for some constants: SMMLA and SSAT compute it. The search takes constants that are right at both sides of every
-edge of the staircase; as both functions only grow in between, they are then equal everywhere. Nothing is
-sampled.
+for some constants: SMMLA and SSAT compute it. The search takes constants that are right at both sides of
+every edge of the staircase; as both functions only grow in between, they are then equal everywhere. Nothing
+is sampled.
 """
 
 from __future__ import annotations
