@@ -58,31 +58,27 @@ static uint32_t *expand_copies(const ek_dsp_conv_2d *conv, const int8_t *row,
     return ek_dsp_expand(windows[0], windows[1], windows[2], elements, count);
 }
 
-/* Expands the windows of three pixels at the columns `first` + offset[i] of the output. Returns the end of
- * the elements. */
-static inline uint32_t *expand_windows(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int32_t first,
-                                       const int32_t pixel[EK_DSP_PIXELS], int8_t *outside,
+/* Expands the windows of three pixels, which begin at the columns left[i]. Returns the end of the elements.
+ */
+static inline uint32_t *expand_windows(const ek_dsp_conv_2d *conv, const int8_t *const *rows,
+                                       const int32_t left[EK_DSP_PIXELS], int8_t *outside,
                                        uint32_t *elements) {
     const int32_t channels = conv->input.channels;
-    const int32_t stride = conv->window.stride;
-    const int32_t left = first * stride - conv->window.pad_left;
-    const int32_t end = left + pixel[2] * stride + conv->window.width;
-    if (left >= 0 && end <= conv->input.width) {
-        const int8_t *const *const end_of_rows = rows + conv->window.height;
+    if (left[0] >= 0 && left[2] + conv->window.width <= conv->input.width) {
+        const int8_t *const *const end = rows + conv->window.height;
         const uint32_t count = conv->window.width * (uint32_t)channels;
-        const int32_t offset = left * channels;
-        const int32_t offset_1 = offset + pixel[1] * stride * channels;
-        const int32_t offset_2 = offset + pixel[2] * stride * channels;
+        const int32_t offset = left[0] * channels;
+        const int32_t offset_1 = left[1] * channels;
+        const int32_t offset_2 = left[2] * channels;
         do {
             const int8_t *const row = *rows++;
             elements = ek_dsp_expand(row + offset, row + offset_1, row + offset_2, elements, count);
-        } while (rows != end_of_rows);
+        } while (rows != end);
         return elements;
     }
-    const int32_t columns[EK_DSP_PIXELS] = {left, left + pixel[1] * stride, left + pixel[2] * stride};
     for (int32_t tap = 0; tap < conv->window.height; tap++) {
-        elements = channels % QUAD == 0 ? expand_columns(conv, rows[tap], columns, outside, elements)
-                                        : expand_copies(conv, rows[tap], columns, outside, elements);
+        elements = channels % QUAD == 0 ? expand_columns(conv, rows[tap], left, outside, elements)
+                                        : expand_copies(conv, rows[tap], left, outside, elements);
     }
     return elements;
 }
@@ -92,10 +88,7 @@ static inline __attribute__((always_inline)) void conv_row(const ek_dsp_conv_2d 
                                                            uint32_t *elements, ek_dsp_run_tile *run_tile) {
     const int32_t width = conv->output.width;
     const int32_t channels = conv->output.channels;
-    const uint32_t entry = conv->quads == 1 ? 0 : 1 + (conv->quads - 2u) % 4;
-    /* Rows that are too narrow for a tile repeat their last pixel. */
-    const int32_t pixel[EK_DSP_PIXELS] = {0, width > 1, width > 2 ? 2 : width > 1};
-    const int32_t last_tile = width - 1 - pixel[2];
+    const int32_t stride = conv->window.stride;
     int8_t *const outside = (int8_t *)(elements + conv->quads * QUAD_WORDS);
     if (conv->hangs_over && conv->input.channels % QUAD == 0) {
         EK_NO_UNROLL
@@ -103,13 +96,21 @@ static inline __attribute__((always_inline)) void conv_row(const ek_dsp_conv_2d 
             outside[i] = conv->input_zero_point;
         }
     }
+    uint32_t entry = ek_dsp_entry(conv->quads, 1);
+    int32_t pixel_1 = 1;
+    int32_t pixel_2 = 2;
+    int8_t *to = output;
     for (int32_t x = 0; x < width; x += EK_DSP_PIXELS) {
-        /* The last tile is moved to the left as far as it hangs over. */
-        const int32_t first = x < last_tile ? x : last_tile;
-        int8_t *const to = output + first * channels;
-        const uint32_t *const end = expand_windows(conv, rows, first, pixel, outside, elements);
-        run_tile(to, (uint32_t)(pixel[1] * channels), (uint32_t)(pixel[2] * channels), to + (channels - 1),
+        if (x + EK_DSP_PIXELS > width) {
+            entry = ek_dsp_entry(conv->quads, 0);
+            pixel_1 = pixel_2 = width - 1 - x;
+        }
+        const int32_t first = x * stride - conv->window.pad_left;
+        const int32_t left[EK_DSP_PIXELS] = {first, first + pixel_1 * stride, first + pixel_2 * stride};
+        const uint32_t *const end = expand_windows(conv, rows, left, outside, elements);
+        run_tile(to, (uint32_t)(pixel_1 * channels), (uint32_t)(pixel_2 * channels), to + (channels - 1),
                  elements, end, entry, conv->stream);
+        to += EK_DSP_PIXELS * channels;
     }
     ek_dsp_clamp(output, (uint32_t)(width * channels), conv->activation_min, conv->activation_max);
 }

@@ -10,6 +10,8 @@
  * and 0.05 more for the loop of four quads. Two channels need besides 32 for three pixels, or 57 in the
  * exact kernel.
  *
+ * A tile of two pixels or one, at the end of a row, leaves the third out: 13 instructions a quad.
+ *
  * Registers: r0 weights, r1 elements, r2-r4 elements of a pair of taps, r5-r6 weights, r7 those of B,
  * r8-r10 sums of A and B, r11, r12, lr sums of B.
  */
@@ -35,13 +37,29 @@
     smlad r11, r7, r2, \next_b0
 .endm
 
+/* The same of two pixels. */
+.macro pair_of_two w
+    ldmia r1!, {r2-r4}
+    sxtb16 r7, \w
+    smlad r8, \w, r2, r8
+    smlad r9, \w, r3, r9
+    smlad r11, r7, r2, r11
+    smlad r12, r7, r3, r12
+.endm
+
 .macro quad
     ldmia r0!, {r5, r6}
     pair r5, r8, r9, r10, r11, r12, lr
     pair r6, r8, r9, r10, r11, r12, lr
 .endm
 
-/* The byte that `stage` makes of the sum in \sum, whose fraction has \bits bits. */
+.macro quad_of_two
+    ldmia r0!, {r5, r6}
+    pair_of_two r5
+    pair_of_two r6
+.endm
+
+/* The output from the sum, \bits bits of whose scaled value are behind the point. */
 .macro scale_fast sum, bits
     smmla \sum, \sum, r2, r3
     ssat \sum, #8, \sum, asr #\bits
@@ -68,7 +86,7 @@
     push {r0-r3}
     ldr r0, [sp, #STREAM]
     ldr r1, [sp, #ELEMENTS]
-    /* Where the first quad is left for, in the loop of four: quads - 1 modulo 4 of them come first. */
+    /* Where the first quad is left for: into the loops, such that their quads are used up. */
     ldr r2, [sp, #ENTRY]
     adr r3, 9f
     ldr r2, [r3, r2, lsl #2]
@@ -119,11 +137,11 @@
     ssat r10, #8, r10, asr #10
     .endif
     ldmia sp, {r1-r4} /* output, distances of the other pixels, the last channel of the first */
+    strb lr, [r1, r3] /* a pixel that is missing lies at the place of the one before it, which is next */
     strb r12, [r1, r2]
-    strb lr, [r1, r3]
     strb r11, [r1], #1
-    strb r9, [r1, r2]
     strb r10, [r1, r3]
+    strb r9, [r1, r2]
     strb r8, [r1], #1
 2:  str r1, [sp, #OUTPUT]
     cmp r1, r4
@@ -137,8 +155,14 @@
     b 1b
 3:  add sp, sp, #16
     pop {r4-r11, pc}
+16: quad_of_two
+15: quad_of_two
+    ldr r7, [sp, #END]
+    cmp r1, r7
+    bne 16b
+    b 10b
     .balign 4
-9:  .word 10b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1, 14b - 9b + 1
+9:  .word 10b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1, 14b - 9b + 1, 15b - 9b + 1, 16b - 9b + 1
     .size \name, . - \name
 .endm
 
