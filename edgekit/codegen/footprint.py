@@ -19,6 +19,7 @@ HARNESS_RAM_BYTES = 1_100
 AVR_HARNESS_RAM_BYTES = 600
 
 _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memory} (`edgekit boards`)."
+_RAM_HINT = f"The engine aot needs less with --optimize ram or --stream-input. {_HINT.format(memory='RAM')}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def check_fit(arena_bytes: int, constant_bytes: int, board_name: str, memory: Bo
     """Raises DoesNotFitError, naming the missing bytes, where a model cannot fit a board of that memory."""
     needed_bytes = arena_bytes + memory.stack_bytes + memory.harness_ram_bytes
     if needed_bytes > memory.ram_bytes:
-        raise DoesNotFitError(board_name, "RAM", needed_bytes, memory.ram_bytes, _HINT.format(memory="RAM"))
+        raise DoesNotFitError(board_name, "RAM", needed_bytes, memory.ram_bytes, _RAM_HINT)
     needed_bytes = constant_bytes + HARNESS_CODE_BYTES
     flash_bytes = memory.flash_bytes
     if flash_bytes is not None and needed_bytes > flash_bytes:
