@@ -246,7 +246,7 @@ def host_compilers() -> tuple[str, str]:
 
 
 def test_the_compiler_would_notice_an_include_that_is_not_relative(tmp_path):
-    project = make(load_board("nano33ble"), "aot")
+    project = make(load_board("nano33ble"), "aot", kernels_for="host")
     name = "tiny/src/link/ek_link.c"
     files = {**project.files, name: project.files[name].replace(b"../include/edgekit", b"edgekit")}
     with pytest.raises(AssertionError, match=r"edgekit/ek_\w+\.h: No such file"):

@@ -1,6 +1,7 @@
 """Assembled projects: complete, deterministic, and what their README and Makefile promise is so."""
 
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -58,7 +59,9 @@ def test_project_holds_what_it_compiles_and_includes(board):
         if name.endswith((".c", ".h")):
             beside = f"{Path(name).parent.as_posix()}/"
             for header in INCLUDE.findall(content.decode()):
-                assert any(f"{folder}{header}" in project.files for folder in (beside, *folders)), (
+                assert any(
+                    posixpath.normpath(f"{folder}{header}") in project.files for folder in (beside, *folders)
+                ), (
                     name,
                     header,
                 )
@@ -101,7 +104,7 @@ def test_readme_tells_board_digest_and_shapes(board):
 
 def test_readme_names_the_kernels_that_are_there(board):
     project = tiny_project(board)
-    named = set(re.findall(r"kernels/[\w/]+\.c", text(project, "README.md")))
+    named = set(re.findall(r"kernels/[\w/]+\.[cS]", text(project, "README.md")))
     assert named == {name for name in project.recipe.sources if name.startswith("kernels/")}
 
 

@@ -154,19 +154,24 @@ def configure(folder: Path) -> Path:
     return folder / "build"
 
 
+def c_sources(project):
+    """What the stand-in of Zephyr, which knows no assembly, compiles."""
+    return {source for source in project.recipe.sources if not source.endswith(".S")}
+
+
 def test_a_project_without_a_library_compiles(tmp_path):
     """Every source, with all warnings as errors, with nothing but CMake's include folders."""
     project = make(load_board("nrf52840dk"), "aot")
     write_project(project, tmp_path)
     build = configure(tmp_path)
-    assert set(compile_commands(build, tmp_path)) == set(project.recipe.sources)
+    assert set(compile_commands(build, tmp_path)) == c_sources(project)
     run(["cmake", "--build", "build"], tmp_path)
 
 
 def test_a_project_with_tflm_names_its_sources(tmp_path, case):
     project = make(*case)
     write_project(project, tmp_path)
-    assert set(compile_commands(configure(tmp_path), tmp_path)) == set(project.recipe.sources)
+    assert set(compile_commands(configure(tmp_path), tmp_path)) == c_sources(project)
 
 
 def test_sample_file_names_the_board(case):
