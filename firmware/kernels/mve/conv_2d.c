@@ -53,34 +53,19 @@ void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
     const ek_mve_conv_2d *const conv = params;
     const uint32_t filters = conv->output.channels;
     const uint32_t width = conv->output.width;
-    const uint32_t last = width > EK_MVE_PIXELS ? width - EK_MVE_PIXELS : 0;
-    ek_mve_requantization requantization;
+    /* Of the scratch memory: row pointers and rows of a tile at an end of the row, patches. */
+    const int8_t **const staged_rows = scratch;
     ek_mve_windows windows;
-    ek_mve_tile tile;
-    tile.weights = conv->weights;
-    tile.sums = scratch;
-    tile.sums_end = tile.sums + (filters + filters % 2) * EK_MVE_PIXELS;
     windows.run = (uint32_t)conv->window.width * conv->input.channels;
     windows.height = conv->window.height;
     windows.step = (uint32_t)conv->window.stride * conv->input.channels;
-    tile.depth = windows.height * windows.run;
-    /* Of the scratch memory: sums, row pointers and rows of a tile at an end of the row, patches. */
-    const int8_t **const staged_rows = (const int8_t **)tile.sums_end;
     const uint32_t staged_bytes = (EK_MVE_PIXELS - 1) * windows.step + windows.run;
     windows.patches = (int8_t *)(staged_rows + windows.height) + windows.height * staged_bytes;
-    ek_mve_prepare(&requantization, &conv->stage, filters);
-    requantization.pixels = width < EK_MVE_PIXELS ? width : EK_MVE_PIXELS;
-    for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
-        tile.pixels[i] = windows.patches + i * tile.depth;
-    }
-    for (uint32_t x = 0;;) {
+    const uint32_t depth = windows.height * windows.run;
+    ek_mve_tile tile = ek_mve_tile_of(conv, depth);
+    for (uint32_t x = 0; x < width; x += EK_MVE_PIXELS) {
+        const uint32_t pixels = width - x < EK_MVE_PIXELS ? width - x : EK_MVE_PIXELS;
         copy_tile(conv, &windows, rows, x, staged_rows);
-        ek_mve_dot_tile(&tile);
-        ek_mve_finish(&requantization, tile.sums, conv->stage.factors, output + x * filters, filters);
-        if (x == last) {
-            return;
-        }
-        /* The last tile overlaps the one before it where the width is no multiple of four. */
-        x = x + EK_MVE_PIXELS < last ? x + EK_MVE_PIXELS : last;
+        ek_mve_run_tile(&tile, pixels, windows.patches, depth, output + x * filters, filters);
     }
 }
