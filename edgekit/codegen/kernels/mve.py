@@ -6,6 +6,7 @@ kind; what is not usual here is left to other kernels. The parameters are those 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -47,6 +48,10 @@ _PIXELS = 4
 _GROUP = 4
 _POINTER_BYTES = 4
 
+_DOT_FILES = ("dot_pixel.S", "dot_tiles.S")
+_COLUMNS = {1: ([0, 1, 2], 6), 2: ([0, 2, 1], 9)}
+"""Of a 3x3 convolution's stride: in which order it takes columns, and those that four windows have."""
+
 _DEPTHWISE_TAPS = 3
 _DEPTHWISE_SCRATCH_BYTES = 384
 _LARGEST_TILES = {1: 12, 2: 6}
@@ -82,13 +87,12 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     stage = _stage(op, op.filter.reshape(filters, depth))
     if stage is None or is_grouped or window.dilation_width != 1 or not _meets_columns(op, graph):
         return None
-    is_pixel = (window.height, window.width) == (1, 1)
-    name = "conv_2d_1x1" if is_pixel else "conv_2d"
-    files = (*(() if is_pixel else ("copy_windows.S",)), "dot_pixel.S", "dot_tiles.S")
-    stream = np.concatenate([_in_pairs(stage.weights), stage.constants], axis=1)
+    variant = _variant(op, graph)
+    weights = variant.in_order(stage.weights.reshape(op.filter.shape))
+    stream = np.concatenate([_in_pairs(weights), stage.constants], axis=1)
     return KernelCall(
-        f"ek_mve_{name}_s8",
-        f"{_FOLDER}/{name}.c",
+        f"ek_mve_{variant.name}_s8",
+        f"{_FOLDER}/{variant.name}.c",
         "ek_mve_conv_2d",
         struct(
             input=_row_shape(graph, op.inputs[0]),
@@ -100,10 +104,50 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             stream=ConstantArray("weights", "uint32_t", stream, f"{filters} filters of {depth}, in fours"),
         ),
         header=_HEADER,
-        more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
-        scratch_bytes=0 if is_pixel else _PIXELS * depth + _staged_bytes(op),
+        more_sources=tuple(f"{_FOLDER}/{file}" for file in variant.files),
+        scratch_bytes=variant.scratch_bytes,
         alignment=_GROUP,
-        outside=None if is_pixel else op.input_zero_point,
+        outside=None if variant.name == "conv_2d_1x1" else op.input_zero_point,
+    )
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """Which kernel runs a convolution. ``in_order`` makes (O, depth) of its filters (O, H, W, I)."""
+
+    name: str
+    files: tuple[str, ...]
+    scratch_bytes: int
+    in_order: Callable[[NDArray[np.int8]], NDArray[np.int8]]
+
+
+def _variant(op: Conv2D, graph: Graph) -> _Variant:
+    window = op.window
+    filters, channels = op.filter.shape[0], int(op.filter.shape[3])
+    width = graph.tensors[op.output].shape[2]
+    size, stride = (window.height, window.width), window.stride_width
+    if size == (1, 1):
+        return _Variant("conv_2d_1x1", _DOT_FILES, 0, lambda weights: weights.reshape(filters, -1))
+    if size == (3, 3) and stride in _COLUMNS and channels % _LANES == 0 and width >= _PIXELS:
+        taps, columns = _COLUMNS[stride]
+        scratch_bytes = size[0] * columns * channels
+        return _Variant(
+            "conv_2d_3x3",
+            ("copy_columns.S", "dot_columns.S"),
+            scratch_bytes,
+            lambda weights: (
+                weights[:, :, taps]
+                .reshape(filters, *size, -1, _LANES)
+                .transpose(0, 1, 3, 2, 4)
+                .reshape(filters, -1)
+            ),
+        )
+    depth = int(np.prod(op.filter.shape[1:]))
+    return _Variant(
+        "conv_2d",
+        ("copy_windows.S", *_DOT_FILES),
+        _PIXELS * depth + _staged_bytes(op),
+        lambda weights: weights.reshape(filters, -1),
     )
 
 

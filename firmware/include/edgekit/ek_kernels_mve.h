@@ -58,6 +58,14 @@ void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /*
+ * CONV_2D, 3 x 3 at stride 1 or 2, of input channels in sixteens, for rows of at least four pixels (params:
+ * ek_mve_conv_2d). Of two filters, the stream has row by row of the window, and sixteen by sixteen channels, the
+ * weights of each column: of 0, 1 and 2, or at stride 2 of 0, 2 and 1. Scratch: 18 bytes an input channel, at
+ * stride 2 27.
+ */
+void ek_mve_conv_2d_3x3_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/*
  * A depthwise convolution, 3 x 3, each output channel from the input channel of its number. The stream has of
  * every four channels: for each of them 6 bytes of 0, its nine weights column by column, and a 0; 8 bytes of 0;
  * the constants of the four.
