@@ -46,8 +46,10 @@ _FOLDER = "kernels/mve"
 _LANES = 16
 _PIXELS = 4
 _GROUP = 4
-_POINTER_BYTES = 4
 
+_PATCH_BYTES = 448
+_MOST_PATCHES = 252
+_OFFSETS = 255
 _DOT_FILES = ("dot_pixel.S", "dot_tiles.S")
 _COLUMNS = {1: ([0, 1, 2], 6), 2: ([0, 2, 1], 9)}
 """Of a 3x3 convolution's stride: in which order it takes columns, and those that four windows have."""
@@ -99,6 +101,8 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             output=_row_shape(graph, op.output),
             window=_window(window),
             input_zero_point=int8(op.input_zero_point),
+            patches=Integer("uint8_t", variant.patches),
+            copied_together=Integer("uint8_t", variant.copied_together),
             stage=stage.params,
             stream_words=uint32(stream.size),
             stream=ConstantArray("weights", "uint32_t", stream, f"{filters} filters of {depth}, in fours"),
@@ -119,6 +123,8 @@ class _Variant:
     files: tuple[str, ...]
     scratch_bytes: int
     in_order: Callable[[NDArray[np.int8]], NDArray[np.int8]]
+    patches: int = 0
+    copied_together: int = 0
 
 
 def _variant(op: Conv2D, graph: Graph) -> _Variant:
@@ -142,20 +148,20 @@ def _variant(op: Conv2D, graph: Graph) -> _Variant:
                 .reshape(filters, -1)
             ),
         )
-    depth = int(np.prod(op.filter.shape[1:]))
+    run, step = window.width * channels, stride * channels
+    depth = window.height * run
+    fitting = (count for count in range(_PIXELS, 1, -1) if count * run <= _LANES)
+    together = next((count for count in fitting if (count - 1) * max(depth, step) + run <= _OFFSETS), 1)
+    patches = max(_PATCH_BYTES // depth // _PIXELS, 1) * _PIXELS
+    patches = min(patches, width + -width % _PIXELS, _MOST_PATCHES)
     return _Variant(
         "conv_2d",
-        ("copy_windows.S", *_DOT_FILES),
-        _PIXELS * depth + _staged_bytes(op),
+        ("copy_runs.S", *_DOT_FILES),
+        patches * depth,
         lambda weights: weights.reshape(filters, -1),
+        patches,
+        together,
     )
-
-
-def _staged_bytes(op: Conv2D) -> int:
-    """The rows of four windows and a pointer to each."""
-    window = op.window
-    columns = (_PIXELS - 1) * window.stride_width + window.width
-    return window.height * (columns * int(op.filter.shape[3]) + _POINTER_BYTES)
 
 
 @_call.register

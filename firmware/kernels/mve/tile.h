@@ -42,14 +42,12 @@ static inline ek_mve_finish ek_mve_finish_of(const ek_mve_stage *stage) {
                            stage->activation_min, stage->activation_max};
 }
 
-/* All but pixels and outputs, for a single tile. */
+/* What does not depend on the pixels. */
 static inline ek_mve_tile ek_mve_tile_of(const ek_mve_conv_2d *conv, uint32_t depth) {
     ek_mve_tile tile;
     tile.stream = conv->stream;
     tile.stream_end = conv->stream + conv->stream_words;
     tile.depth = depth;
-    tile.tiles = 1;
-    tile.pixel_step = tile.output_step = 0;
     tile.finish = ek_mve_finish_of(&conv->stage);
     return tile;
 }
@@ -67,13 +65,21 @@ static inline void ek_mve_place_tile(ek_mve_tile *tile, uint32_t pixels, const i
     }
 }
 
-/* The same, and runs them: up to four, where one or two are cheaper on their own. */
-static inline void ek_mve_run_tile(ek_mve_tile *tile, uint32_t pixels, const int8_t *pixel,
-                                   uint32_t pixel_bytes, int8_t *output, uint32_t output_bytes) {
-    if (pixels > 2) {
+/* Any number of pixels: tiles of four, of which the last may have three; one or two are cheaper on their own. */
+static inline void ek_mve_run_pixels(ek_mve_tile *tile, uint32_t pixels, const int8_t *pixel,
+                                     uint32_t pixel_bytes, int8_t *output, uint32_t output_bytes) {
+    tile->pixel_step = EK_MVE_PIXELS * pixel_bytes;
+    tile->output_step = (EK_MVE_PIXELS - 1) * output_bytes;
+    tile->tiles = pixels / EK_MVE_PIXELS;
+    while (pixels > 2) {
+        const uint32_t done = tile->tiles != 0 ? tile->tiles * EK_MVE_PIXELS : pixels;
+        tile->tiles += tile->tiles == 0;
         ek_mve_place_tile(tile, pixels, pixel, pixel_bytes, output, output_bytes);
         ek_mve_dot_tiles(tile);
-        return;
+        pixel += done * pixel_bytes;
+        output += done * output_bytes;
+        pixels -= done;
+        tile->tiles = 0;
     }
     for (; pixels > 0; pixels--) {
         tile->pixels[0] = pixel;
