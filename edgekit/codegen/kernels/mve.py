@@ -102,6 +102,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=sums_bytes + (0 if is_pixel else _PIXELS * depth + _staged_bytes(op)),
         alignment=_alignment(filters),
         outside=None if is_pixel else op.input_zero_point,
+        tile_pixels=_PIXELS,
     )
 
 

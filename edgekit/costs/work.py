@@ -1,0 +1,146 @@
+"""What a layer has to do, as numbers that its instructions grow with.
+
+A kernel that computes tiles of a few pixels walks through its weights once a tile, whatever it does with them.
+So instructions are a sum over few kinds of work, each times a factor that was measured for the kernel
+(``edgekit.costs.tables``). Nothing here depends on a core or a compiler.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import singledispatch
+from math import prod
+from typing import TypeAlias
+
+from edgekit.codegen.kernels.values import KernelCall
+from edgekit.codegen.layers import Layer
+from edgekit.codegen.rows import Reach
+from edgekit.graph.ir import (
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    MaxPool2D,
+    Mean,
+    Op,
+    Window,
+)
+
+Work: TypeAlias = Mapping[str, int]
+"""How often each kind of work is done, by its name. Of all rows of a layer together."""
+
+
+def layer_work(layer: Layer, graph: Graph) -> Work:
+    """The work of ``layer``, whose tensors are those of ``graph``. Empty where no kernel runs."""
+    if layer.call is None:
+        return {}
+    rows = layer.rows.height
+    work = Counter({"rows": rows, "taps": rows * sum(operand.reach.taps for operand in layer.operands)})
+    if layer.is_partial or isinstance(layer.op, Mean):
+        work["inputs"] = sum(operand.rows.size_bytes for operand in layer.operands[:1])
+        work["outputs"] = layer.rows.size_bytes
+    else:
+        work.update(_op_work(layer.op, graph, layer))
+    return {kind: count for kind, count in work.items() if count}
+
+
+@singledispatch
+def _op_work(op: Op, graph: Graph, layer: Layer) -> Work:
+    return {"outputs": layer.rows.size_bytes}
+
+
+@_op_work.register
+def _conv_2d(op: Conv2D, graph: Graph, layer: Layer) -> Work:
+    call = _call(layer)
+    filters, depth = op.filter.shape[0], prod(op.filter.shape[1:])
+    width = layer.rows.row_bytes // filters
+    rows = _full_rows(layer, op.window.height)
+    edges = _edge_tiles(op.window, graph.tensors[op.inputs[0]].shape[2], width, call.tile_pixels)
+    work = {
+        "window_bytes": rows * width * depth // op.window.height,
+        "edge_bytes": rows * edges * depth // op.window.height,
+    }
+    for name, count in _tiles(width, call.tile_pixels).items():
+        work |= {
+            name: layer.rows.height * count,
+            f"{name}_channels": layer.rows.height * count * filters,
+            f"{name}_bytes": rows * count * _weight_bytes(call) // op.window.height,
+        }
+    return work
+
+
+@_op_work.register
+def _fully_connected(op: FullyConnected, graph: Graph, layer: Layer) -> Work:
+    filters, depth = op.filter.shape
+    rows = layer.rows.height
+    weight_bytes = _weight_bytes(_call(layer))
+    return {"window_bytes": rows * depth, "channels": rows * filters, "weight_bytes": rows * weight_bytes}
+
+
+@_op_work.register
+def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph, layer: Layer) -> Work:
+    call = _call(layer)
+    channels = op.filter.shape[3]
+    input_width = graph.tensors[op.inputs[0]].shape[2]
+    width = layer.rows.row_bytes // channels
+    rows = layer.rows.height
+    work = {
+        "channels": rows * channels,
+        "columns": rows * channels * input_width,
+        "edge_channels": rows * channels * _edge_tiles(op.window, input_width, width, call.tile_pixels),
+        "products": _full_rows(layer, op.window.height) * width * channels * op.window.width,
+    }
+    for name, count in _tiles(width, call.tile_pixels).items():
+        work[f"{name}_channels"] = rows * channels * count
+    return work
+
+
+@_op_work.register
+def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph, layer: Layer) -> Work:
+    taps = _full_rows(layer, op.window.height) * op.window.width
+    return {"outputs": layer.rows.size_bytes, "products": taps * layer.rows.row_bytes}
+
+
+def _call(layer: Layer) -> KernelCall:
+    if layer.call is None:
+        raise ValueError(f"nothing runs operator {layer.op.index}")
+    return layer.call
+
+
+def _tiles(width: int, pixels: int) -> dict[str, int]:
+    """How many tiles of each size a row of ``width`` pixels takes; smaller ones only at its end."""
+    rest = width % pixels
+    sizes = {"tiles": width // pixels}
+    return sizes | ({f"tiles_of_{rest}": 1} if rest else {})
+
+
+def _edge_tiles(window: Window, input_width: int, width: int, pixels: int) -> int:
+    """How many tiles of a row have a window that hangs over an end of the input."""
+    count = 0
+    for x in range(0, width, pixels):
+        left = x * window.stride_width - window.pad_left
+        last = min(x + pixels, width) - 1
+        right = last * window.stride_width - window.pad_left + (window.width - 1) * window.dilation_width
+        count += left < 0 or right >= input_width
+    return count
+
+
+def _full_rows(layer: Layer, taps: int) -> int:
+    """Rows of the window that are computed with, over all rows of the output: where the kernel wants no rows
+    for those outside the input, it leaves them out.
+    """
+    (operand, *_) = layer.operands
+    if _call(layer).outside is not None or taps == 1:
+        return layer.rows.height * taps
+    return sum(_inside(operand.reach, y, operand.rows.height) for y in range(layer.rows.height))
+
+
+def _inside(reach: Reach, y: int, height: int) -> int:
+    first = y * reach.stride - reach.pad_top
+    return sum(0 <= first + tap * reach.dilation < height for tap in range(reach.taps))
+
+
+def _weight_bytes(call: KernelCall) -> int:
+    return sum(constant.size_bytes for constant in call.constants() if constant.role == "weights")
