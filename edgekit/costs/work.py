@@ -14,8 +14,11 @@ from math import prod
 from typing import TypeAlias
 
 from edgekit.codegen.kernels.values import KernelCall
-from edgekit.codegen.layers import Layer
+from edgekit.codegen.layers import Layer, Program
+from edgekit.codegen.memory_plan import MemoryPlan
+from edgekit.codegen.plan_tables import last_reader
 from edgekit.codegen.rows import Reach
+from edgekit.codegen.schedule import Turns
 from edgekit.graph.ir import (
     AveragePool2D,
     Conv2D,
@@ -44,6 +47,34 @@ def layer_work(layer: Layer, graph: Graph) -> Work:
     else:
         work.update(_op_work(layer.op, graph, layer))
     return {kind: count for kind, count in work.items() if count}
+
+
+def engine_work(program: Program, plan: MemoryPlan) -> Work:
+    """What the engine does besides running rows: in a segment of several layers it looks for the next one that
+    can be run, at those that have run to their end (``ends``) and at those that have not (``waits``).
+    """
+    work = Counter[str]()
+    for segment in plan.segments:
+        if len(segment) > 1:
+            work.update(_looks(program, segment))
+    return dict(work)
+
+
+def _looks(program: Program, segment: range) -> Counter[str]:
+    """How often it looks in vain. It begins at the last layer, and again at the last reader of what was just
+    computed.
+    """
+    looks = Counter[str]()
+    turns = Turns(program, segment)
+    index = segment.stop - 1
+    while index >= segment.start:
+        if turns.is_ready(index):
+            turns.take(index)
+            index = last_reader(program, index, segment)
+        else:
+            looks["ends" if turns.next_row(index) is None else "waits"] += 1
+            index -= 1
+    return looks
 
 
 @singledispatch
