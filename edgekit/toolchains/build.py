@@ -28,6 +28,7 @@ from edgekit.toolchains.flags import (
     image_name,
     library_flags,
     link_flags,
+    source_level,
 )
 from edgekit.toolchains.gcc import gcc_toolchain
 from edgekit.toolchains.python_archive import ARCHIVE_NAME, PACKER, pack
@@ -243,7 +244,7 @@ def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple
         *compile_flags(
             toolchain.name,
             compilation.core,
-            compilation.optimize,
+            source_level(source, compilation.optimize),
             freestanding=compilation.freestanding,
             cxx=cxx,
         ),
