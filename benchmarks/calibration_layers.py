@@ -76,6 +76,19 @@ class LayerMaker:
                 ),
             )
 
+    def append_convolution(self, shape: tuple[int, int, int, int], window: Window) -> None:
+        """CONV_2D of what was made last, as many channels from as many."""
+        weights = self._weights((shape[3], window.height, window.width, shape[3]))
+        source = self._ops[-1].output if self._ops else None
+        self._add(
+            shape,
+            shape,
+            lambda index, source, target: Conv2D(
+                index, (source,), target, filter=weights, window=window, **self._stage(weights, 0)
+            ),
+            source,
+        )
+
     def depthwise(self, count: int, windows: list[tuple[int, int]]) -> None:
         """DEPTHWISE_CONV_2D of those windows."""
         choose = self._random.choice
@@ -228,12 +241,18 @@ class LayerMaker:
         input_shape: tuple[int, ...],
         output_shape: tuple[int, ...],
         make: Callable[[int, int, int], Op],
+        source: int | None = None,
     ) -> None:
-        source = len(self._tensors)
-        for index, shape in ((source, input_shape), (source + 1, output_shape)):
-            self._tensors[index] = Tensor(index, "", shape, 0.1, 0)
-        self._inputs.append(source)
-        self._ops.append(make(len(self._ops), source, source + 1))
+        """Adds what ``make`` makes of its number, its input (None: a new one of the graph) and its output."""
+        if source is None:
+            source = self._new_tensor(input_shape)
+            self._inputs.append(source)
+        self._ops.append(make(len(self._ops), source, self._new_tensor(output_shape)))
+
+    def _new_tensor(self, shape: tuple[int, ...]) -> int:
+        index = len(self._tensors)
+        self._tensors[index] = Tensor(index, "", shape, 0.1, 0)
+        return index
 
 
 def calibration_graphs(seed: int = 0) -> Iterator[Graph]:
@@ -250,6 +269,15 @@ def calibration_graphs(seed: int = 0) -> Iterator[Graph]:
         maker = LayerMaker(seed + number)
         make(maker)
         yield maker.graph(name)
+
+
+def chain(depth: int) -> Graph:
+    """So many 3x3 convolutions one after the other: rows of two pixels, so that little time goes into them."""
+    maker = LayerMaker(depth)
+    shape = (1, 24, 2, 2)
+    for _ in range(depth):
+        maker.append_convolution(shape, _window(3, 3, 1, is_same=True))
+    return maker.graph("chain")
 
 
 def _others(maker: LayerMaker) -> None:

@@ -32,6 +32,7 @@ PLAN_VERSION = 4
 ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
 """The files of firmware/ that run any program."""
 
+_POINTER_BYTES, _COUNTER_BYTES = 4, 2
 _ENGINE_NAME = "aot"
 
 
@@ -74,6 +75,18 @@ def constant_bytes(program: Program, plan: MemoryPlan) -> int:
     params = sum(call.params_bytes for call in calls)
     tables = plan_tables(program, plan).size_bytes
     return array_bytes(program) + params + tables + info_bytes(program.graph, _ENGINE_NAME)
+
+
+def variable_bytes(program: Program, plan: MemoryPlan) -> dict[str, int]:
+    """Bytes of the zeroed variables that depend on the model, by name, on a 32-bit core; the arena is its
+    caller's.
+    """
+    tables = plan_tables(program, plan)
+    return {
+        "arena": plan.arena_bytes,
+        "taps": _POINTER_BYTES * tables.most_taps,
+        "progress": _COUNTER_BYTES * tables.longest_segment,
+    }
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _layer_rows(
             first_operand=first_operand,
             operand_count=operand_count,
             is_fused=index + 1 in segments[index],
-            reader=_last_reader(program, index, segments[index]) - index,
+            reader=last_reader(program, index, segments[index]) - index,
         )
         for index, (first_operand, operand_count) in enumerate(
             zip(first_operands, operand_counts, strict=False)
@@ -157,7 +157,7 @@ def _layer_rows(
     )
 
 
-def _last_reader(program: Program, index: int, segment: range) -> int:
+def last_reader(program: Program, index: int, segment: range) -> int:
     """The last layer of the segment that reads what layer ``index`` writes; ``index`` where none does."""
     storage = program.layers[index].storage
     readers = [

@@ -34,6 +34,10 @@ from edgekit.graph.ir import (
 Work: TypeAlias = Mapping[str, int]
 """How often each kind of work is done, by its name. Of all rows of a layer together."""
 
+_LANES = 4
+# Of a filter's bytes, so many at least are no weights, and cost what a filter costs, not what weights do.
+_CONSTANT_BYTES = 8
+
 
 def layer_work(layer: Layer, graph: Graph) -> Work:
     """The work of ``layer``, whose tensors are those of ``graph``. Empty where no kernel runs."""
@@ -86,18 +90,24 @@ def _op_work(op: Op, graph: Graph, layer: Layer) -> Work:
 def _conv_2d(op: Conv2D, graph: Graph, layer: Layer) -> Work:
     call = _call(layer)
     filters, depth = op.filter.shape[0], prod(op.filter.shape[1:])
-    width = layer.rows.row_bytes // filters
-    rows = _full_rows(layer, op.window.height)
-    edges = _edge_tiles(op.window, graph.tensors[op.inputs[0]].shape[2], width, call.tile_pixels)
-    work = {
-        "window_bytes": rows * width * depth // op.window.height,
-        "edge_bytes": rows * edges * depth // op.window.height,
-    }
+    input_width = graph.tensors[op.inputs[0]].shape[2]
+    rows, width = layer.rows.height, layer.rows.row_bytes // filters
+    if call.tile_pixels == 1:
+        rows_seen = _rows_seen(layer, op.window.height)
+        columns = _columns_seen(op.window, input_width, width, call)
+        return {
+            "pixels": rows * width,
+            "outputs": rows * width * filters,
+            **_in_lanes("products", rows_seen * columns * op.filter.shape[3], filters),
+            **_in_lanes("runs", rows_seen * width, filters),
+        }
+    edges = rows * _edge_tiles(op.window, input_width, width, call.tile_pixels) * depth
+    work = {"window_bytes": rows * width * depth, "odd_edges" if op.filter.shape[3] % _LANES else "edges": edges}
     for name, count in _tiles(width, call.tile_pixels).items():
         work |= {
-            name: layer.rows.height * count,
-            f"{name}_channels": layer.rows.height * count * filters,
-            f"{name}_bytes": rows * count * _weight_bytes(call) // op.window.height,
+            name: rows * count,
+            f"{name}_channels": rows * count * filters,
+            f"{name}_bytes": rows * count * max(_weight_bytes(call) - _CONSTANT_BYTES * filters, 0),
         }
     return work
 
@@ -107,7 +117,13 @@ def _fully_connected(op: FullyConnected, graph: Graph, layer: Layer) -> Work:
     filters, depth = op.filter.shape
     rows = layer.rows.height
     weight_bytes = _weight_bytes(_call(layer))
-    return {"window_bytes": rows * depth, "channels": rows * filters, "weight_bytes": rows * weight_bytes}
+    return {
+        "window_bytes": rows * depth,
+        "channels": rows * filters,
+        "weight_bytes": rows * weight_bytes,
+        **_in_lanes("products", rows * depth, filters),
+        **_in_lanes("runs", rows, filters),
+    }
 
 
 @_op_work.register
@@ -116,12 +132,13 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph, layer: Layer) -> Work:
     channels = op.filter.shape[3]
     input_width = graph.tensors[op.inputs[0]].shape[2]
     width = layer.rows.row_bytes // channels
-    rows = layer.rows.height
+    rows, rows_seen = layer.rows.height, _rows_seen(layer, op.window.height)
     work = {
         "channels": rows * channels,
         "columns": rows * channels * input_width,
         "edge_channels": rows * channels * _edge_tiles(op.window, input_width, width, call.tile_pixels),
-        "products": _full_rows(layer, op.window.height) * width * channels * op.window.width,
+        **_in_lanes("products", rows_seen * _columns_seen(op.window, input_width, width, call), channels),
+        **_in_lanes("runs", rows_seen * width, channels),
     }
     for name, count in _tiles(width, call.tile_pixels).items():
         work[f"{name}_channels"] = rows * channels * count
@@ -130,8 +147,12 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph, layer: Layer) -> Work:
 
 @_op_work.register
 def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph, layer: Layer) -> Work:
-    taps = _full_rows(layer, op.window.height) * op.window.width
-    return {"outputs": layer.rows.size_bytes, "products": taps * layer.rows.row_bytes}
+    rows = _rows_seen(layer, op.window.height)
+    return {
+        "outputs": layer.rows.size_bytes,
+        "runs": rows * layer.rows.row_bytes,
+        "products": rows * op.window.width * layer.rows.row_bytes,
+    }
 
 
 def _call(layer: Layer) -> KernelCall:
@@ -147,6 +168,12 @@ def _tiles(width: int, pixels: int) -> dict[str, int]:
     return sizes | ({f"tiles_of_{rest}": 1} if rest else {})
 
 
+def _in_lanes(kind: str, count: int, channels: int) -> dict[str, int]:
+    """``count`` for each channel: the portable kernels take four at a time, those that are left one by one."""
+    rest = channels % _LANES
+    return {kind: count * (channels - rest), f"odd_{kind}": count * rest}
+
+
 def _edge_tiles(window: Window, input_width: int, width: int, pixels: int) -> int:
     """How many tiles of a row have a window that hangs over an end of the input."""
     count = 0
@@ -158,14 +185,22 @@ def _edge_tiles(window: Window, input_width: int, width: int, pixels: int) -> in
     return count
 
 
-def _full_rows(layer: Layer, taps: int) -> int:
-    """Rows of the window that are computed with, over all rows of the output: where the kernel wants no rows
-    for those outside the input, it leaves them out.
+def _rows_seen(layer: Layer, taps: int) -> int:
+    """Rows of the window that are computed with, over all rows of the output: a kernel that wants no rows for
+    those outside the input leaves them out.
     """
     (operand, *_) = layer.operands
     if _call(layer).outside is not None or taps == 1:
         return layer.rows.height * taps
     return sum(_inside(operand.reach, y, operand.rows.height) for y in range(layer.rows.height))
+
+
+def _columns_seen(window: Window, input_width: int, width: int, call: KernelCall) -> int:
+    """The same for columns, over all pixels of a row."""
+    if call.outside is not None or window.width == 1:
+        return width * window.width
+    reach = Reach(window.width, window.stride_width, window.dilation_width, window.pad_left)
+    return sum(_inside(reach, x, input_width) for x in range(width))
 
 
 def _inside(reach: Reach, y: int, height: int) -> int:

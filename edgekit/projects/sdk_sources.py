@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit import __version__
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.footprint import HARNESS_RAM_BYTES, BoardMemory, check_fit
+from edgekit.costs.fit import HARNESS_RAM_BYTES, BoardMemory, check_fit
 from edgekit.firmware_project import EngineFiles
 from edgekit.projects import board_files, documents
 from edgekit.projects.application import application_files

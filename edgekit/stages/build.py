@@ -22,7 +22,7 @@ from edgekit.stages.train import architecture_of
 from edgekit.workspace import read_json, sha256_of_folder, write_json
 
 if TYPE_CHECKING:
-    from edgekit.codegen.footprint import BoardMemory
+    from edgekit.costs.fit import BoardMemory
     from edgekit.config import BuildSettings
     from edgekit.firmware_project import EngineFiles, Project
     from edgekit.graph.passes import Saving
@@ -51,7 +51,7 @@ def build(job: Job) -> Firmware:
     Raises DoesNotFitError before any compiler runs where the model is too large for the board, and
     NotCompiledError where the project was generated but what compiles it is not installed.
     """
-    from edgekit.codegen.footprint import check_fit
+    from edgekit.costs.fit import check_fit
     from edgekit.engines import deployed_graph, engine_files
 
     board = job.board()
@@ -115,7 +115,7 @@ def _check_before_training(job: Job, board: Board, engine: EngineName) -> None:
     An interpreter keeps whole tensors. The engine aot may need less than the largest, but it needs the
     picture, unless that comes row by row.
     """
-    from edgekit.codegen.footprint import check_fit
+    from edgekit.costs.fit import check_fit
     from edgekit.models.cost import cost
 
     architecture = architecture_of(job, classes=2)
@@ -136,7 +136,7 @@ def _tflm_library(job: Job, board: Board, engine: EngineName) -> TflmLibrary | N
 
 
 def _memory(board: Board) -> BoardMemory:
-    from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES, HARNESS_RAM_BYTES, BoardMemory
+    from edgekit.costs.fit import AVR_HARNESS_RAM_BYTES, HARNESS_RAM_BYTES, BoardMemory
 
     stack_bytes = board.memory.stack_bytes if board.memory is not None else 0
     ram_bytes = board.mcu.ram_bytes + (board.mcu.psram_bytes or 0)

@@ -9,7 +9,7 @@ import pytest
 from codegen.models import tiny_model
 
 from edgekit.codegen.c_model import constant_bytes
-from edgekit.codegen.footprint import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, BoardMemory, check_fit
+from edgekit.costs.fit import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, BoardMemory, check_fit
 from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import DoesNotFitError
 
