@@ -31,7 +31,6 @@ from edgekit.costs.work import engine_work, layer_work
 from edgekit.device.device import Device, GeneratedInput
 from edgekit.device.emulators import instructions, open_emulator
 from edgekit.firmware_project import EngineFiles
-from edgekit.graph.ir import Graph
 from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
 from edgekit.toolchains.build import BuildResult, compile_project, find_toolchain
@@ -86,9 +85,7 @@ def compile_image(
     )
     project = assemble(board, program.graph, b"", files, "aot")
     write_project(project, folder)
-    result = compile_project(
-        project, folder, board, toolchain, optimize=_LEVELS[level], engine="aot"
-    )
+    result = compile_project(project, folder, board, toolchain, optimize=_LEVELS[level], engine="aot")
     objects = {source: folder / "build" / "obj" / f"{source}.o" for source in project.recipe.sources}
     return Image(program, plan, read_pieces(objects), result)
 
@@ -125,9 +122,7 @@ def count(image: Image, board: Board) -> list[Measurement]:
 
 def _observed_rows(program: Program, op_index: int) -> int:
     return sum(
-        layer.rows.height
-        for layer in program.layers
-        if layer.op.index == op_index and not layer.is_partial
+        layer.rows.height for layer in program.layers if layer.op.index == op_index and not layer.is_partial
     )
 
 
@@ -186,7 +181,7 @@ def _connected(measurements: Sequence[Measurement]) -> Iterator[tuple[set[str], 
 
 
 def nonnegative_least_squares(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """x >= 0 that minimises |a x - b| (Lawson and Hanson, Solving Least Squares Problems, 1974, chapter 23)."""
+    """X >= 0 that minimises |a x - b| (Lawson and Hanson, Solving Least Squares Problems, 1974, chapter 23)."""
     x = np.zeros(a.shape[1])
     is_free = np.zeros(a.shape[1], np.bool_)
     while True:
@@ -216,7 +211,7 @@ def measure_harness(image: Image, kernels: Mapping[str, ObjectPiece]) -> Harness
         for name, piece in image.pieces.items()
         if not piece.source.startswith((_KERNELS, "model/")) and name in in_image
     }
-    shared = reached({**image.pieces, **kernels}, others) - image.pieces.keys()
+    shared = reached({**image.pieces, **kernels}, others) & reached(kernels, kernels) - kernels.keys()
     own = {name for name in reached(kernels, functions) if name not in shared}
     kernel_bytes = sum(
         kernels[name].size_bytes if name in kernels else in_image[name].size_bytes for name in own
@@ -231,12 +226,18 @@ def measure_harness(image: Image, kernels: Mapping[str, ObjectPiece]) -> Harness
 
 
 def _variables(image: Image) -> tuple[Variable, ...]:
-    zeroed = {name: piece for name, piece in image.pieces.items() if piece.is_zeroed}
-    by_name = {name.rsplit(".", maxsplit=1)[-1]: piece for name, piece in zeroed.items()}
+    """In the order of their addresses; a compiler may make one of several."""
+    pieces = {
+        symbol: (name, piece)
+        for name, piece in image.pieces.items()
+        if piece.is_zeroed
+        for symbol in piece.symbols
+    }
+    keys = [(symbol.name, symbol.size_bytes) for symbol in read_symbols(image.result.image)]
+    found = dict.fromkeys(pieces[key][0] for key in keys if key in pieces)
     return tuple(
-        Variable(symbol.name, symbol.size_bytes, by_name[symbol.name].alignment)
-        for symbol in read_symbols(image.result.image)
-        if not symbol.is_function and symbol.name in by_name
+        Variable(name=name, size_bytes=image.pieces[name].size_bytes, alignment=image.pieces[name].alignment)
+        for name in found
     )
 
 

@@ -303,5 +303,3 @@ def _input_shape(rows: int, columns: int, channels: int, window: Window) -> tupl
 def _factor(reals: list[float]) -> Requantization:
     multipliers, shifts = zip(*(arithmetic.quantize_multiplier(real) for real in reals), strict=True)
     return Requantization(np.array(multipliers, np.int32), np.array(shifts, np.int32))
-
-

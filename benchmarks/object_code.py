@@ -20,14 +20,15 @@ _UNDEFINED = "SHN_UNDEF"
 
 @dataclass(frozen=True)
 class ObjectPiece:
-    """A section of an object: the source it was compiled from, its bytes, whether they are zeroed variables, and
-    the pieces that it refers to.
+    """A section of an object: the source it was compiled from, its bytes, whether they are zeroed variables,
+    names and bytes of what lies in it, and the pieces that it refers to.
     """
 
     source: str
     size_bytes: int
     alignment: int
     is_zeroed: bool
+    symbols: frozenset[tuple[str, int]]
     refers_to: frozenset[str]
 
 
@@ -75,6 +76,11 @@ def _pieces_of(source: str, elf: Any) -> dict[str, ObjectPiece]:
             sections[name]["sh_size"],
             sections[name]["sh_addralign"],
             sections[name]["sh_type"] == "SHT_NOBITS",
+            frozenset(
+                (symbol.name, symbol["st_size"])
+                for symbol in symbols.iter_symbols()
+                if symbol["st_shndx"] == index and symbol["st_size"]
+            ),
             frozenset(references[index] - {name}),
         )
         for index, name in names.items()

@@ -78,12 +78,9 @@ def constant_bytes(program: Program, plan: MemoryPlan) -> int:
 
 
 def variable_bytes(program: Program, plan: MemoryPlan) -> dict[str, int]:
-    """Bytes of the zeroed variables that depend on the model, by name, on a 32-bit core; the arena is its
-    caller's.
-    """
+    """Bytes of the zeroed variables of model.c on a 32-bit core, by name."""
     tables = plan_tables(program, plan)
     return {
-        "arena": plan.arena_bytes,
         "taps": _POINTER_BYTES * tables.most_taps,
         "progress": _COUNTER_BYTES * tables.longest_segment,
     }

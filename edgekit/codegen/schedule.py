@@ -102,7 +102,9 @@ class Turns:
     def __init__(self, program: Program, segment: range) -> None:
         self._layers = program.layers
         self._progress = dict.fromkeys(segment, 0)
-        self._producer = {self._layers[index].storage: index for index in segment if self._layers[index].writes}
+        self._producer = {
+            self._layers[index].storage: index for index in segment if self._layers[index].writes
+        }
 
     def next_row(self, index: int) -> int | None:
         """The row that layer ``index`` computes next; None where it has computed all."""

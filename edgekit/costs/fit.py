@@ -50,12 +50,17 @@ class Needs:
     is_measured: bool
 
 
-def needs(arena_bytes: int, constant_bytes: int, memory: BoardMemory, prediction: Prediction) -> Needs:
-    """Of an image with that arena and those constants, as ``prediction`` has it where that is known."""
-    if prediction.flash_bytes is not None and prediction.static_bytes is not None:
-        return Needs(prediction.static_bytes + memory.stack_bytes, prediction.flash_bytes, is_measured=True)
+def least_needs(arena_bytes: int, constant_bytes: int, memory: BoardMemory) -> Needs:
+    """The least that an image with that arena and those constants takes."""
     ram_bytes = arena_bytes + memory.stack_bytes + memory.harness_ram_bytes
     return Needs(ram_bytes, constant_bytes + HARNESS_CODE_BYTES, is_measured=False)
+
+
+def predicted_needs(prediction: Prediction, memory: BoardMemory) -> Needs | None:
+    """What an image takes as ``prediction`` has it; None where it has not."""
+    if prediction.flash_bytes is None or prediction.static_bytes is None:
+        return None
+    return Needs(prediction.static_bytes + memory.stack_bytes, prediction.flash_bytes, is_measured=True)
 
 
 def check_fit(needs: Needs, board_name: str, memory: BoardMemory) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +10,9 @@ from edgekit.codegen.layers import Program
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.costs.tables import CostTable, Harness, Level
 from edgekit.costs.work import engine_work, layer_work
+
+_ARENA = "link/main.c.bss.arena"
+_WORD_BYTES = 4
 
 ENGINE = "engine"
 """What the engine does between kernels, among the kernels of a table."""
@@ -51,14 +53,14 @@ def predict(
 
 def _op_instructions(program: Program, plan: MemoryPlan, level: Level) -> dict[int, int] | None:
     """Instructions by operator; those of the engine between layers that take turns have the number -1."""
-    totals = Counter({-1: _cost(engine_work(program, plan), level.instructions[ENGINE])})
+    totals = {-1: _cost(engine_work(program, plan), level.instructions[ENGINE])}
     for layer in program.layers:
-        work = layer_work(layer, program.graph)
         if layer.call is None:
             continue
         if layer.call.function not in level.instructions:
             return None
-        totals[layer.op.index] += _cost(work, level.instructions[layer.call.function])
+        cost = _cost(layer_work(layer, program.graph), level.instructions[layer.call.function])
+        totals[layer.op.index] = totals.get(layer.op.index, 0.0) + cost
     return {index: round(count) for index, count in totals.items()}
 
 
@@ -77,11 +79,9 @@ def _flash_bytes(program: Program, plan: MemoryPlan, level: Level, harness: Harn
 
 def _static_bytes(program: Program, plan: MemoryPlan, harness: Harness) -> int:
     """Zeroed variables one after the other, each aligned, as the linker lays them out."""
-    own = variable_bytes(program, plan)
+    own = {f"model/model.c.bss.{name}": size for name, size in variable_bytes(program, plan).items()}
+    own[_ARENA] = plan.arena_bytes
     end = 0
     for variable in harness.variables:
         end += -end % variable.alignment + own.get(variable.name, variable.size_bytes)
     return harness.data_bytes + end + -end % _WORD_BYTES
-
-
-_WORD_BYTES = 4

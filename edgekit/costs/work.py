@@ -102,7 +102,10 @@ def _conv_2d(op: Conv2D, graph: Graph, layer: Layer) -> Work:
             **_in_lanes("runs", rows_seen * width, filters),
         }
     edges = rows * _edge_tiles(op.window, input_width, width, call.tile_pixels) * depth
-    work = {"window_bytes": rows * width * depth, "odd_edges" if op.filter.shape[3] % _LANES else "edges": edges}
+    work = {
+        "window_bytes": rows * width * depth,
+        "odd_edges" if op.filter.shape[3] % _LANES else "edges": edges,
+    }
     for name, count in _tiles(width, call.tile_pixels).items():
         work |= {
             name: rows * count,

@@ -15,6 +15,7 @@ Optimize = Literal["ram", "speed", "size"]
 aot plans and chooses kernels by it (``edgekit.engines``); compilers know size and speed.
 """
 
+OPTIMIZE_CHOICES: tuple[Optimize, ...] = ("ram", "speed", "size")
 DEFAULT_OPTIMIZE: Optimize = "ram"
 
 KERNEL_FOLDER = "kernels/"
