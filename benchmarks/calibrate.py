@@ -2,8 +2,9 @@
 
     python benchmarks/calibrate.py [--cores NAME,…] [--toolchains zig,gcc]
 
-Layers of many sizes (calibration_layers.py) run in emulators that count instructions; how a kernel's instructions
-grow with its work is fitted to that. Bytes come from object files and from the images of all bare-metal boards.
+Layers of many sizes (calibration_layers.py) run in emulators that count instructions; how a kernel's
+instructions grow with its work is fitted to that. Bytes come from object files and from the images of all
+bare-metal boards.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def _connected(measurements: Sequence[Measurement]) -> Iterator[tuple[set[str], 
 
 
 def nonnegative_least_squares(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """X >= 0 that minimises |a x - b| (Lawson and Hanson, Solving Least Squares Problems, 1974, chapter 23)."""
+    """``x`` >= 0 that minimises |a x - b| (Lawson, Hanson: Solving Least Squares Problems, 1974, ch. 23)."""
     x = np.zeros(a.shape[1])
     is_free = np.zeros(a.shape[1], np.bool_)
     while True:
@@ -281,7 +282,7 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
 def _pieces(
     kernels: Mapping[str, ObjectPiece], sizes: Mapping[str, int], functions: Mapping[str, object]
 ) -> dict[str, Piece]:
-    """What the measured kernels reach; of library functions, which no object defines, the bytes in an image."""
+    """What the measured kernels reach; of library functions, which no object defines, their bytes."""
     names = reached(kernels, [name for name in functions if name in kernels])
     return {
         name: Piece(size_bytes=kernels[name].size_bytes, refers_to=tuple(sorted(kernels[name].refers_to)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import prod, sqrt
 from random import Random
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from edgekit.graph.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    Int8Array,
     MaxPool2D,
     Mean,
     Op,
@@ -27,6 +29,8 @@ from edgekit.graph.ir import (
     Tensor,
     Window,
 )
+
+Shape: TypeAlias = tuple[int, ...]
 
 _POINT = (1, 1)
 _MOST_PRODUCTS = 120_000
@@ -67,27 +71,11 @@ class LayerMaker:
             shape = _input_shape(rows, columns, channels, window)
             if products > _MOST_PRODUCTS or prod(shape) > _LARGEST_INPUT_BYTES:
                 continue
-            weights = self._weights((filters, height, width, channels))
-            self._add(
-                shape,
-                (1, rows, columns, filters),
-                lambda index, source, target, weights=weights, window=window: Conv2D(
-                    index, (source,), target, filter=weights, window=window, **self._stage(weights, 0)
-                ),
-            )
+            self._convolution(shape, (1, rows, columns, filters), window)
 
-    def append_convolution(self, shape: tuple[int, int, int, int], window: Window) -> None:
+    def append_convolution(self, shape: Shape, window: Window) -> None:
         """CONV_2D of what was made last, as many channels from as many."""
-        weights = self._weights((shape[3], window.height, window.width, shape[3]))
-        source = self._ops[-1].output if self._ops else None
-        self._add(
-            shape,
-            shape,
-            lambda index, source, target: Conv2D(
-                index, (source,), target, filter=weights, window=window, **self._stage(weights, 0)
-            ),
-            source,
-        )
+        self._convolution(shape, shape, window, self._ops[-1].output if self._ops else None)
 
     def depthwise(self, count: int, windows: list[tuple[int, int]]) -> None:
         """DEPTHWISE_CONV_2D of those windows."""
@@ -102,36 +90,15 @@ class LayerMaker:
             shape = _input_shape(rows, columns, channels, window)
             if prod(shape) > _LARGEST_INPUT_BYTES:
                 continue
-            weights = self._weights((1, height, width, channels))
-            self._add(
-                shape,
-                (1, rows, columns, channels),
-                lambda index, source, target, weights=weights, window=window: DepthwiseConv2D(
-                    index,
-                    (source,),
-                    target,
-                    filter=weights,
-                    window=window,
-                    depth_multiplier=1,
-                    **self._stage(weights, 3),
-                ),
-            )
+            self._depthwise(shape, (1, rows, columns, channels), window)
 
     def fully_connected(self, count: int) -> None:
         """FULLY_CONNECTED."""
         choose = self._random.choice
         for _ in range(count):
             depth, filters = choose((8, 16, 33, 64, 100, 128, 256, 640)), choose((2, 3, 8, 10, 32, 64, 128))
-            weights = self._weights((filters, depth))
-            if weights.size > _MOST_PRODUCTS:
-                continue
-            self._add(
-                (1, depth),
-                (1, filters),
-                lambda index, source, target, weights=weights: FullyConnected(
-                    index, (source,), target, filter=weights, filter_zero_point=0, **self._stage(weights, 0)
-                ),
-            )
+            if depth * filters <= _MOST_PRODUCTS:
+                self._fully_connected(depth, filters)
 
     def additions(self, count: int) -> None:
         """ADD of an image with itself."""
@@ -160,32 +127,13 @@ class LayerMaker:
         for number in range(count):
             _, height, width, channels = shape = self._image(least=3)
             if number % 3 == 2:
-                factor = _factor([1 / (height * width)])
-                self._add(
-                    shape,
-                    (1, 1, 1, channels),
-                    lambda index, source, target, factor=factor: Mean(
-                        index,
-                        (source,),
-                        target,
-                        input_zero_point=3,
-                        output_zero_point=-5,
-                        requantization=factor,
-                    ),
-                )
+                self._mean(shape)
                 continue
-            kind = (AveragePool2D, MaxPool2D)[number % 3]
             size = choose(((2, 2), (3, 3), (height, width)))
             stride = 1 if size == (height, width) else choose((1, 2))
             window = Window(*size, stride, stride, 1, 1, 0, 0, 0, 0)
             target_shape = (1, (height - size[0]) // stride + 1, (width - size[1]) // stride + 1, channels)
-            self._add(
-                shape,
-                target_shape,
-                lambda index, source, target, kind=kind, window=window: kind(
-                    index, (source,), target, window=window, activation_min=-128, activation_max=127
-                ),
-            )
+            self._pool(AveragePool2D if number % 3 else MaxPool2D, shape, target_shape, window)
 
     def others(self, count: int) -> None:
         """PAD and SOFTMAX."""
@@ -210,7 +158,69 @@ class LayerMaker:
                     ),
                 )
 
-    def _image(self, least: int = 1) -> tuple[int, int, int, int]:
+    def _convolution(
+        self, shape: Shape, output_shape: Shape, window: Window, source: int | None = None
+    ) -> None:
+        weights = self._weights((output_shape[3], window.height, window.width, shape[3]))
+        stage = self._stage(weights, 0)
+        self._add(
+            shape,
+            output_shape,
+            lambda index, source, target: Conv2D(
+                index, (source,), target, filter=weights, window=window, **stage
+            ),
+            source,
+        )
+
+    def _depthwise(self, shape: Shape, output_shape: Shape, window: Window) -> None:
+        weights = self._weights((1, window.height, window.width, shape[3]))
+        stage = self._stage(weights, 3)
+        self._add(
+            shape,
+            output_shape,
+            lambda index, source, target: DepthwiseConv2D(
+                index, (source,), target, filter=weights, window=window, depth_multiplier=1, **stage
+            ),
+        )
+
+    def _fully_connected(self, depth: int, filters: int) -> None:
+        weights = self._weights((filters, depth))
+        stage = self._stage(weights, 0)
+        self._add(
+            (1, depth),
+            (1, filters),
+            lambda index, source, target: FullyConnected(
+                index, (source,), target, filter=weights, filter_zero_point=0, **stage
+            ),
+        )
+
+    def _mean(self, shape: Shape) -> None:
+        factor = _factor([1 / (shape[1] * shape[2])])
+        self._add(
+            shape,
+            (1, 1, 1, shape[3]),
+            lambda index, source, target: Mean(
+                index,
+                (source,),
+                target,
+                input_zero_point=3,
+                output_zero_point=-5,
+                requantization=factor,
+            ),
+        )
+
+    def _pool(
+        self, kind: type[AveragePool2D | MaxPool2D], shape: Shape, output_shape: Shape, window: Window
+    ) -> None:
+        self._add(
+            shape,
+            output_shape,
+            lambda index, source, target: kind(
+                index, (source,), target, window=window, activation_min=-128, activation_max=127
+            ),
+        )
+
+    def _image(self, least: int = 1) -> Shape:
         choose = self._random.choice
         while True:
             height, width = choose((1, 2, 3, 5, 8)), choose((1, 2, 3, 5, 8, 12))
@@ -219,27 +229,27 @@ class LayerMaker:
             if prod(shape) <= _LARGEST_INPUT_BYTES and min(height, width) >= least:
                 return shape
 
-    def _weights(self, shape: tuple[int, ...]) -> np.ndarray:
+    def _weights(self, shape: Shape) -> Int8Array:
         return np.clip(np.rint(self._numbers.normal(0, _WEIGHT_SIGMA, shape)), -127, 127).astype(np.int8)
 
-    def _stage(self, weights: np.ndarray, channel_axis: int) -> dict[str, object]:
+    def _stage(self, weights: Int8Array, channel_axis: int) -> dict[str, Any]:
         """Three of four behind a ReLU, the others with a zero point in the middle."""
         channels = weights.shape[channel_axis]
-        spread = sqrt(weights.size / channels) * _WEIGHT_SIGMA * _INPUT_SIGMA
-        factors = _OUTPUT_SIGMA / spread * self._numbers.uniform(0.6, 1.2, channels)
+        spread = round(sqrt(weights.size / channels) * _WEIGHT_SIGMA * _INPUT_SIGMA)
+        factors = [_OUTPUT_SIGMA / spread * self._numbers.uniform(0.6, 1.2) for _ in range(channels)]
         return {
             "bias": self._numbers.integers(-spread, spread, channels).astype(np.int32),
             "input_zero_point": self._random.choice((-128, -1)),
             "output_zero_point": self._random.choice((-128, -128, -128, 4)),
-            "requantization": _factor(factors.tolist()),
+            "requantization": _factor(factors),
             "activation_min": -128,
             "activation_max": 127,
         }
 
     def _add(
         self,
-        input_shape: tuple[int, ...],
-        output_shape: tuple[int, ...],
+        input_shape: Shape,
+        output_shape: Shape,
         make: Callable[[int, int, int], Op],
         source: int | None = None,
     ) -> None:
@@ -249,7 +259,7 @@ class LayerMaker:
             self._inputs.append(source)
         self._ops.append(make(len(self._ops), source, self._new_tensor(output_shape)))
 
-    def _new_tensor(self, shape: tuple[int, ...]) -> int:
+    def _new_tensor(self, shape: Shape) -> int:
         index = len(self._tensors)
         self._tensors[index] = Tensor(index, "", shape, 0.1, 0)
         return index
@@ -272,7 +282,7 @@ def calibration_graphs(seed: int = 0) -> Iterator[Graph]:
 
 
 def chain(depth: int) -> Graph:
-    """So many 3x3 convolutions one after the other: rows of two pixels, so that little time goes into them."""
+    """So many 3x3 convolutions one after the other, of rows of two pixels: little time goes into them."""
     maker = LayerMaker(depth)
     shape = (1, 24, 2, 2)
     for _ in range(depth):
@@ -293,7 +303,7 @@ def _window(height: int, width: int, stride: int, is_same: bool) -> Window:
     return Window(height, width, stride, stride, 1, 1, top, rows - top, left, columns - left)
 
 
-def _input_shape(rows: int, columns: int, channels: int, window: Window) -> tuple[int, int, int, int]:
+def _input_shape(rows: int, columns: int, channels: int, window: Window) -> Shape:
     """Of the image from which the window makes so many rows and columns."""
     height = (rows - 1) * window.stride_height + window.height - window.pad_top - window.pad_bottom
     width = (columns - 1) * window.stride_width + window.width - window.pad_left - window.pad_right

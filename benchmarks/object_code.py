@@ -1,7 +1,7 @@
 """What the sections of object files hold and what they refer to: which bytes of an image a function drags in.
 
-Every function and constant has a section of its own (-ffunction-sections, -fdata-sections), and the linker keeps
-what can be reached, so an image is the union of what its parts reach.
+Every function and constant has a section of its own (-ffunction-sections, -fdata-sections), and the linker
+keeps what can be reached, so an image is the union of what its parts reach.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class ObjectPiece:
 
 
 def read_pieces(objects: Mapping[str, Path]) -> dict[str, ObjectPiece]:
-    """The pieces of ``objects``, which are named after their sources. A piece has the name of its global symbol;
-    others that of their source and section. What no object defines has no piece.
+    """The pieces of ``objects``, which are named after their sources. A piece has the name of its global
+    symbol; others that of their source and section. What no object defines has no piece.
     """
     pieces: dict[str, ObjectPiece] = {}
     for source, path in objects.items():

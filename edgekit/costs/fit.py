@@ -1,9 +1,9 @@
 """Whether a model can fit a board at all, told before any compiler runs.
 
 The arena and the constants are known exactly from the graph, the stack from the board's profile. What link,
-start-up and kernels take was measured for cores and compilers that edgekit drives itself; elsewhere figures just
-below the smallest builds stand in for it. So a model that is refused cannot fit. One that passes by a hair may
-still be refused by the linker, which is reported in the same words.
+start-up and kernels take was measured for cores and compilers that edgekit drives itself; elsewhere figures
+just below the smallest builds stand in for it. So a model that is refused cannot fit. One that passes by a
+hair may still be refused by the linker, which is reported in the same words.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class BoardMemory:
 
 @dataclass(frozen=True)
 class Needs:
-    """What firmware takes of a board's memory, stack included. ``is_measured``: it rests on measurements, RAM to
-    the byte; else it is the least that there can be.
+    """What firmware takes of a board's memory, stack included. ``is_measured``: it rests on measurements, RAM
+    to the byte; else it is the least that there can be.
     """
 
     ram_bytes: int

@@ -1,7 +1,7 @@
 """Measured costs of the kernels and of the rest of an image, for a core and a compiler.
 
-``benchmarks/calibrate.py`` writes a file for each pair; a pair without one was never measured, and then nothing
-is predicted. The tests measure real networks again, and so notice when a kernel has changed since.
+``benchmarks/calibrate.py`` writes a file for each pair; a pair without one was never measured, and then
+nothing is predicted. The tests measure real networks again, and so notice when a kernel has changed since.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a layer has to do, as numbers that its instructions grow with.
 
-A kernel that computes tiles of a few pixels walks through its weights once a tile, whatever it does with them.
-So instructions are a sum over few kinds of work, each times a factor that was measured for the kernel
+A kernel that computes tiles of a few pixels walks through its weights once a tile, whatever it does with
+them. So instructions are a sum over few kinds of work, each times a factor that was measured for the kernel
 (``edgekit.costs.tables``). Nothing here depends on a core or a compiler.
 """
 
@@ -54,8 +54,8 @@ def layer_work(layer: Layer, graph: Graph) -> Work:
 
 
 def engine_work(program: Program, plan: MemoryPlan) -> Work:
-    """What the engine does besides running rows: in a segment of several layers it looks for the next one that
-    can be run, at those that have run to their end (``ends``) and at those that have not (``waits``).
+    """What the engine does besides running rows: in a segment of several layers it looks for the next one
+    that can be run, at those that have run to their end (``ends``) and at those that have not (``waits``).
     """
     work = Counter[str]()
     for segment in plan.segments:
@@ -172,7 +172,7 @@ def _tiles(width: int, pixels: int) -> dict[str, int]:
 
 
 def _in_lanes(kind: str, count: int, channels: int) -> dict[str, int]:
-    """``count`` for each channel: the portable kernels take four at a time, those that are left one by one."""
+    """``count`` for each channel: the portable kernels take four at a time, the rest one by one."""
     rest = channels % _LANES
     return {kind: count * (channels - rest), f"odd_{kind}": count * rest}
 

@@ -56,6 +56,10 @@ def bench(job: Job) -> Cost:
         distinct_outputs=verdict.distinct_outputs,
         exact=verdict.exact,
         layers=layer_costs(graph, layers),
+        clock_hz=board.mcu.clock_hz,
+        flash_bytes=report["flash_bytes"],
+        reserved_ram_bytes=report["ram_bytes"],
+        predicted=report["predicted"],
     )
 
 

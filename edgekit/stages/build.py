@@ -25,8 +25,8 @@ from edgekit.workspace import read_json, sha256_of_folder, write_json
 if TYPE_CHECKING:
     from edgekit.config import BuildSettings
     from edgekit.firmware_project import EngineFiles, Project
-    from edgekit.stages.estimate import Estimate
     from edgekit.graph.passes import Saving
+    from edgekit.stages.estimate import Estimate
     from edgekit.toolchains.build import BuildResult
     from edgekit.toolchains.tflm import TflmLibrary
 

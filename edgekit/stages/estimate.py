@@ -132,7 +132,8 @@ def board_memory(board: Board) -> BoardMemory:
 def _model(job: Job) -> Int8Model:
     if job.settings.model.file is None and not (job.workspace.model_folder / INT8_MODEL).exists():
         raise UsageError(
-            "there is no int8 model yet to estimate: name one with --model, or make one with `edgekit quantize`."
+            "there is no int8 model yet to estimate: name one with --model, or make one with `edgekit "
+            "quantize`."
         )
     return obtain_model(job)
 

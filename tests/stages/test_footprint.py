@@ -9,8 +9,8 @@ import pytest
 from codegen.models import tiny_model
 
 from edgekit.codegen.c_model import constant_bytes
-from edgekit.costs.fit import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, BoardMemory, check_fit
 from edgekit.codegen.memory_plan import plan_graph
+from edgekit.costs.fit import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES, BoardMemory, check_fit
 from edgekit.errors import DoesNotFitError
 
 PROGRAM, PLAN = plan_graph(tiny_model())
