@@ -29,7 +29,9 @@ class Cost:
 
     ``ticks`` count ``unit``: "instructions" where an emulator counts them, else what the board's counter
     counts. ``code_bytes`` and ``constant_bytes`` are those of the whole image without the model's own arrays
-    (weights, biases, factors), which are ``model_bytes``. RAM is ``arena_bytes``, ``static_bytes`` (all other
+    (weights, biases, factors), which are ``model_bytes``; of them ``harness_code_bytes`` and
+    ``harness_constant_bytes`` are start-up, port and link, which a program of one's own does without (None
+    where nobody can tell). RAM is ``arena_bytes``, ``static_bytes`` (all other
     variables, the link's buffers among them) and ``stack_bytes`` (the most that was used). ``exact``: every
     one of ``inputs`` and the layers looked at equal the golden. ``clock_hz`` is the board's. ``predicted`` is
     what was told before the image was compiled (``instructions``, ``flash_bytes``, ``ram_bytes`` with the
@@ -46,6 +48,8 @@ class Cost:
     ticks: int
     code_bytes: int
     constant_bytes: int
+    harness_code_bytes: int | None
+    harness_constant_bytes: int | None
     model_bytes: int
     arena_bytes: int
     static_bytes: int

@@ -52,13 +52,18 @@ def show(cost: Cost, reporter: Reporter) -> None:
     reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC"), rows)
     per_mac = "" if cost.ticks_per_mac is None else f" ({cost.ticks_per_mac:.2f} per MAC)"
     flash_bytes = cost.code_bytes + cost.constant_bytes
+    harness = (
+        f"; {cost.harness_code_bytes:,} and {cost.harness_constant_bytes:,} are start-up, port and link"
+        if cost.harness_code_bytes is not None
+        else ""
+    )
     exact = "bit-exact" if cost.exact else "NOT bit-exact"
     reporter.say(
         f"{cost.model} on {cost.board}, engine {cost.engine}, {cost.toolchain}, {cost.optimize}\n"
         f"{cost.ticks:,} {cost.unit}{per_mac} for {cost.macs:,} MACs{_time(cost)}\n"
         f"{exact} on {cost.inputs} inputs, {cost.distinct_outputs} distinct outputs\n"
         f"flash {flash_bytes:,} bytes without the model (code {cost.code_bytes:,}, constants "
-        f"{cost.constant_bytes:,}), the model {cost.model_bytes:,}\n"
+        f"{cost.constant_bytes:,}{harness}), the model {cost.model_bytes:,}\n"
         f"RAM {cost.ram_bytes:,} bytes (arena {cost.arena_bytes:,}, static {cost.static_bytes:,}, stack "
         f"{cost.stack_bytes:,})"
     )

@@ -197,6 +197,8 @@ def _build(
         "ram_bytes": result.ram_bytes,
         "code_bytes": result.code_bytes,
         "constant_bytes": result.constant_bytes,
+        "harness_code_bytes": result.harness_code_bytes,
+        "harness_constant_bytes": result.harness_constant_bytes,
     }
     write_json(folder / BUILD_REPORT, report)
     job.reporter.say(f"{outputs[0]}: {_sizes(result, files)}; {report['toolchain']}")

@@ -80,7 +80,7 @@ typedef struct ek_plan {
     const EK_FLASH uint32_t *output_offsets; /* of each output, in bytes */
     const int8_t **taps;                     /* room for the row pointers of any layer */
     uint16_t *progress;                      /* room for a counter a layer of the longest segment */
-    uint16_t layer_count;
+    int16_t layer_count;
 } ek_plan;
 
 /* What the generated model.c defines, besides ek_model_get_info. */
