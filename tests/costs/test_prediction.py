@@ -1,4 +1,4 @@
-"""What is predicted is what an image then takes: RAM to the byte, flash within 2 %, instructions within 10 %."""
+"""What is predicted is what an image takes: RAM to the byte, flash within 2 %, instructions within 10 %."""
 
 from __future__ import annotations
 
