@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,9 +29,13 @@ class Cost:
 
     ``ticks`` count ``unit``: "instructions" where an emulator counts them, else what the board's counter
     counts. ``code_bytes`` and ``constant_bytes`` are those of the whole image without the model's own arrays
-    (weights, biases, factors), which are ``model_bytes``. RAM is ``arena_bytes``, ``static_bytes`` (all other
+    (weights, biases, factors), which are ``model_bytes``; of them ``harness_code_bytes`` and
+    ``harness_constant_bytes`` are start-up, port and link, which a program of one's own does without (None
+    where nobody can tell). RAM is ``arena_bytes``, ``static_bytes`` (all other
     variables, the link's buffers among them) and ``stack_bytes`` (the most that was used). ``exact``: every
-    one of ``inputs`` and the layers looked at equal the golden.
+    one of ``inputs`` and the layers looked at equal the golden. ``clock_hz`` is the board's. ``predicted`` is
+    what was told before the image was compiled (``instructions``, ``flash_bytes``, ``ram_bytes`` with the
+    reserved stack), ``flash_bytes`` and ``reserved_ram_bytes`` are what those came to; None where it was not.
     """
 
     model: str
@@ -44,6 +48,8 @@ class Cost:
     ticks: int
     code_bytes: int
     constant_bytes: int
+    harness_code_bytes: int | None
+    harness_constant_bytes: int | None
     model_bytes: int
     arena_bytes: int
     static_bytes: int
@@ -52,11 +58,22 @@ class Cost:
     distinct_outputs: int
     exact: bool
     layers: tuple[LayerCost, ...]
+    clock_hz: int
+    flash_bytes: int
+    reserved_ram_bytes: int
+    predicted: Mapping[str, Any] | None
 
     @property
     def ticks_per_mac(self) -> float | None:
         """None for a model without multiplications."""
         return self.ticks / self.macs if self.macs else None
+
+    @property
+    def milliseconds(self) -> float | None:
+        """Of an inference, instructions as if each took a cycle; None where the clock is not known."""
+        if self.unit == "nanoseconds":
+            return self.ticks / 1e6
+        return 1000 * self.ticks / self.clock_hz if self.clock_hz else None
 
     @property
     def ram_bytes(self) -> int:
@@ -75,6 +92,7 @@ class Cost:
             **values,
             self.unit: ticks,
             f"{self.unit}_per_mac": None if per_mac is None else round(per_mac, 4),
+            "milliseconds": self.milliseconds,
             "ram_bytes": self.ram_bytes,
             "layers": layers,
         }

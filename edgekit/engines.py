@@ -86,6 +86,7 @@ def _aot(
         constant_bytes=constant_bytes(program, plan),
         model_bytes=array_bytes(program),
         whole_input_arena_bytes=whole,
+        lowered=(program, plan),
     )
 
 

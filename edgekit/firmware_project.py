@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekit.codegen.layers import Program
+    from edgekit.codegen.memory_plan import MemoryPlan
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,8 @@ class EngineFiles:
     are files of ``firmware/`` that are compiled with them. ``arena_bytes`` is the RAM that the model asks
     of its caller, ``constant_bytes`` what it puts into flash besides code; ``model_bytes`` of those are the
     model's own arrays: weights, biases and factors, or the .tflite as a whole. Where the input is streamed,
-    ``whole_input_arena_bytes`` is the arena that it would take otherwise.
+    ``whole_input_arena_bytes`` is the arena that it would take otherwise. ``lowered`` is what the engine aot
+    generated its files from, None for other engines.
     """
 
     generated: Mapping[str, str]
@@ -26,6 +32,7 @@ class EngineFiles:
     constant_bytes: int
     model_bytes: int
     whole_input_arena_bytes: int | None = None
+    lowered: tuple[Program, MemoryPlan] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
@@ -26,6 +28,9 @@ from edgekit.verification.verdict import (
 Advance = Callable[[int, int], None]
 
 _PIPE_WIDTH = 10_000
+_PIPE_PROGRESS_S = 10.0
+_NO_DIGITS = re.compile(r"[≥,. ]")
+"""What a number may have besides its digits."""
 _OUTCOME_WORDS = {
     "exact": "bit-exact",
     "tolerated": "accepted, though not bit-exact",
@@ -74,7 +79,7 @@ class Reporter:
         """A table; a column of numbers is right-aligned."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for position, column in enumerate(columns):
-            cells = [row[position].replace(",", "").replace(".", "").strip() for row in rows]
+            cells = [_NO_DIGITS.sub("", row[position]) for row in rows]
             numeric = any(cells) and all(cell.isdigit() for cell in cells if cell)
             table.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
         for row in rows:
@@ -83,9 +88,9 @@ class Reporter:
 
     @contextmanager
     def progress(self, description: str) -> Iterator[Advance]:
-        """Yields ``advance(done, total)``. Draws a bar on a terminal, nothing elsewhere."""
+        """Yields ``advance(done, total)``. Draws a bar on a terminal; elsewhere a line now and then."""
         if not self._console.is_terminal:
-            yield lambda done, total: None
+            yield self._progress_lines(description)
             return
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -96,6 +101,17 @@ class Reporter:
         with Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(printable(description), total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def _progress_lines(self, description: str) -> Advance:
+        told_at = time.monotonic()
+
+        def advance(done: int, total: int) -> None:
+            nonlocal told_at
+            if time.monotonic() - told_at >= _PIPE_PROGRESS_S:
+                told_at = time.monotonic()
+                self._print(f"  {description}: {done} of {total}")
+
+        return advance
 
     def verdict(self, verdict: Verdict) -> None:
         """The verdict in sentences, the most important first."""

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,9 +127,17 @@ def recorded_inputs(folder: Path, stage: str) -> dict[str, Any] | None:
 
 
 def changed_inputs(recorded: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
-    """Names of the inputs that differ from those recorded."""
-    plain = json.loads(json.dumps(inputs))
-    return sorted(name for name in {*recorded, *plain} if recorded.get(name) != plain.get(name))
+    """Names of the inputs that differ from those recorded, such as ``seed`` and ``training.epochs``."""
+    return sorted(_differences(recorded, json.loads(json.dumps(inputs))))
+
+
+def _differences(recorded: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
+    for name in {*recorded, *inputs}:
+        before, now = recorded.get(name), inputs.get(name)
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from (f"{name}.{part}" for part in _differences(before, now))
+        elif before != now:
+            yield name
 
 
 def record_stage(folder: Path, stage: str, inputs: Mapping[str, Any], outputs: Iterable[Path]) -> None:

@@ -23,6 +23,7 @@ from edgekit.cli.boards import boards
 from edgekit.cli.build import build
 from edgekit.cli.demo import demo
 from edgekit.cli.doctor import doctor
+from edgekit.cli.estimate import estimate
 from edgekit.cli.flash import flash
 from edgekit.cli.init import init
 from edgekit.cli.monitor import monitor
@@ -53,7 +54,21 @@ def cli() -> None:
     """  # noqa: D301 - \b is for click
 
 
-for _command in (init, train, quantize, build, flash, verify, bench, monitor, run, demo, boards, doctor):
+for _command in (
+    init,
+    train,
+    quantize,
+    estimate,
+    build,
+    flash,
+    verify,
+    bench,
+    monitor,
+    run,
+    demo,
+    boards,
+    doctor,
+):
     cli.add_command(_command)
 
 

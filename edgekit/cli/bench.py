@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +52,44 @@ def show(cost: Cost, reporter: Reporter) -> None:
     reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC"), rows)
     per_mac = "" if cost.ticks_per_mac is None else f" ({cost.ticks_per_mac:.2f} per MAC)"
     flash_bytes = cost.code_bytes + cost.constant_bytes
+    harness = (
+        f"; {cost.harness_code_bytes:,} and {cost.harness_constant_bytes:,} are start-up, port and link"
+        if cost.harness_code_bytes is not None
+        else ""
+    )
     exact = "bit-exact" if cost.exact else "NOT bit-exact"
     reporter.say(
         f"{cost.model} on {cost.board}, engine {cost.engine}, {cost.toolchain}, {cost.optimize}\n"
-        f"{cost.ticks:,} {cost.unit}{per_mac} for {cost.macs:,} MACs; {exact} on {cost.inputs} inputs\n"
+        f"{cost.ticks:,} {cost.unit}{per_mac} for {cost.macs:,} MACs{_time(cost)}\n"
+        f"{exact} on {cost.inputs} inputs, {cost.distinct_outputs} distinct outputs\n"
         f"flash {flash_bytes:,} bytes without the model (code {cost.code_bytes:,}, constants "
-        f"{cost.constant_bytes:,}), the model {cost.model_bytes:,}\n"
+        f"{cost.constant_bytes:,}{harness}), the model {cost.model_bytes:,}\n"
         f"RAM {cost.ram_bytes:,} bytes (arena {cost.arena_bytes:,}, static {cost.static_bytes:,}, stack "
         f"{cost.stack_bytes:,})"
     )
+    if cost.predicted is not None:
+        reporter.say(_comparison(cost, cost.predicted))
+
+
+def _time(cost: Cost) -> str:
+    if cost.milliseconds is None:
+        return ""
+    clock = f" at {cost.clock_hz / 1e6:g} MHz if each takes a cycle" if cost.unit == "instructions" else ""
+    return f", {cost.milliseconds:,.1f} ms{clock}"
+
+
+def _comparison(cost: Cost, predicted: Mapping[str, Any]) -> str:
+    """How near the prediction came."""
+    measured = {"flash_bytes": cost.flash_bytes, "ram_bytes": cost.reserved_ram_bytes}
+    names = {"flash_bytes": "bytes of flash", "ram_bytes": "bytes of RAM with the reserved stack"}
+    if cost.unit == "instructions" and predicted["instructions"] is not None:
+        measured = {"instructions": cost.ticks, **measured}
+    parts = [
+        f"{predicted[key]:,} {names.get(key, key)} ({_deviation(predicted[key], value)})"
+        for key, value in measured.items()
+    ]
+    return f"predicted {', '.join(parts)}"
+
+
+def _deviation(predicted: int, measured: int) -> str:
+    return "exact" if predicted == measured else f"{predicted / measured - 1:+.1%}"

@@ -73,6 +73,7 @@ _PROGRAMS = (
         "Debian, Ubuntu: apt install qemu-system-misc",
     ),
     ("emulators", "qemu-aarch64", "emulated Raspberry Pi", "Debian, Ubuntu: apt install qemu-user"),
+    ("emulators", "qemu-arm", "emulated 32-bit Raspberry Pi", "Debian, Ubuntu: apt install qemu-user"),
     ("flashing", "ssh", "flash to a Raspberry Pi", "Debian, Ubuntu: apt install openssh-client"),
     ("flashing", "scp", "flash to a Raspberry Pi", "Debian, Ubuntu: apt install openssh-client"),
 )
@@ -103,6 +104,7 @@ def _checks() -> list[Check]:
         Check("everything", "python", "everything", sys.version.split()[0], ""),
         *(Check(group, name, use, _version(name), advice) for group, name, use, advice in _PACKAGES),
         *(Check(group, name, use, shutil.which(name), advice) for group, name, use, advice in _PROGRAMS),
+        *_emulators(),
         *_sdks(),
         Check("flashing", "serial ports", "real boards", _ports(), "connect a board"),
     ]
@@ -120,6 +122,26 @@ def _version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _emulators() -> list[Check]:
+    """Those that are no program of their own on PATH."""
+    from edgekit.device.emulators.rp2040js import PACKAGE, find_rp2040js
+    from edgekit.device.emulators.simavr import HOW_TO_GET, find_simavr
+    from edgekit.errors import ToolchainError
+
+    found: str | None
+    try:
+        found, advice = str(find_rp2040js("pico")), ""
+    except ToolchainError as error:
+        found, advice = None, str(error)
+    return [
+        Check(
+            "emulators", "node", "emulated board pico", shutil.which("node"), "install Node.js 18 or later"
+        ),
+        Check("emulators", PACKAGE, "emulated board pico", found, advice),
+        Check("emulators", "simavr", "emulated board mega2560", find_simavr(), HOW_TO_GET),
+    ]
 
 
 def _sdks() -> list[Check]:

@@ -7,7 +7,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgekit.codegen.border import (
@@ -21,23 +21,19 @@ from edgekit.codegen.border import (
 from edgekit.codegen.c_text import comment_text, identifier_part, packed_rows
 from edgekit.codegen.kernels import KERNELS_VERSION
 from edgekit.codegen.kernels.values import ConstantArray, Integer, KernelCall, Struct, Value
-from edgekit.codegen.layers import Layer, Operand, Program
+from edgekit.codegen.layers import Layer, Program
 from edgekit.codegen.memory_plan import MemoryPlan
+from edgekit.codegen.plan_tables import LayerRow, PlanTables, plan_tables
 from edgekit.graph.ir import Graph, Tensor
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 """EK_PLAN_VERSION of the ek_plan.h that the generated tables are for."""
 
 ENGINE_SOURCES = ("engine/aot/ek_engine.c",)
 """The files of firmware/ that run any program."""
 
-_LAYER_BYTES = 40
-_OPERAND_BYTES = 28
-_PLAN_BYTES = 28
-_PLACE_BYTES = 2
-_PLACE_UNIT_BYTES = 16
+_POINTER_BYTES, _COUNTER_BYTES = 4, 2
 _ENGINE_NAME = "aot"
-_PRODUCED_BEFORE = "EK_PRODUCED_BEFORE"
 
 
 def generate_model(program: Program, plan: MemoryPlan) -> dict[str, str]:
@@ -77,13 +73,17 @@ def constant_bytes(program: Program, plan: MemoryPlan) -> int:
     """
     calls = [layer.call for layer in program.layers if layer.call is not None]
     params = sum(call.params_bytes for call in calls)
-    operands = sum(len(layer.operands) for layer in program.layers)
-    tables = _PLAN_BYTES + _LAYER_BYTES * len(program.layers) + _OPERAND_BYTES * operands
-    offsets = 4 * (len(program.inputs) + len(program.outputs)) + _PLACE_BYTES * len(_places(plan))
-    outside = sum(_outside_rows(program).values())
-    return (
-        array_bytes(program) + params + tables + offsets + outside + info_bytes(program.graph, _ENGINE_NAME)
-    )
+    tables = plan_tables(program, plan).size_bytes
+    return array_bytes(program) + params + tables + info_bytes(program.graph, _ENGINE_NAME)
+
+
+def variable_bytes(program: Program, plan: MemoryPlan) -> dict[str, int]:
+    """Bytes of the zeroed variables of model.c on a 32-bit core, by name."""
+    tables = plan_tables(program, plan)
+    return {
+        "taps": _POINTER_BYTES * tables.most_taps,
+        "progress": _COUNTER_BYTES * tables.longest_segment,
+    }
 
 
 @dataclass(frozen=True)
@@ -184,17 +184,17 @@ def _step_constants(steps: list[_Step]) -> Iterator[tuple[_Step, ConstantArray, 
 
 def _model_source(program: Program, plan: MemoryPlan, steps: list[_Step]) -> str:
     graph = program.graph
-    outside = "".join(_outside_definition(*row) for row in _outside_rows(program).items())
+    tables = plan_tables(program, plan)
     return "\n".join(
         (
             _prologue(program),
-            *((outside,) if outside else ()),
             *(_params_definition(step, step.layer.call) for step in steps if step.layer.call is not None),
-            _operands_definition(program, plan),
-            _layers_definition(plan, steps),
+            _layers_definition(steps, tables),
+            _tensors_definition(tables),
+            _outside_definitions(tables),
             info_definition(graph, _ENGINE_NAME, streamed=program.is_streamed),
             GET_INFO,
-            _plan_definition(program, plan),
+            _plan_definition(program, tables),
         )
     )
 
@@ -251,127 +251,99 @@ def _elements(step: _Step, struct: Struct) -> Iterator[str]:
         yield f".{name} = {text}" if name else text
 
 
-def _outside_rows(program: Program) -> dict[int, int]:
-    """For each value that fills rows outside an input, the bytes of the longest such row."""
-    sizes: dict[int, int] = {}
-    for layer in program.layers:
-        value = layer.call.outside if layer.call is not None else None
-        if value is not None:
-            sizes[value] = max(sizes.get(value, 0), layer.operands[0].rows.row_bytes)
-    return dict(sorted(sizes.items()))
+def _layers_definition(steps: Sequence[_Step], tables: PlanTables) -> str:
+    layers = "".join(_layer(step, row) for step, row in zip(steps, tables.layers, strict=True))
+    operands = packed_rows((f"{{{o.tensor}, {o.reach}, {o.outside}}}" for o in tables.operands), indent=4)
+    reaches = "".join(
+        f"    {{.pad_top = {reach.pad_top}, .taps = {reach.taps}, .stride = {reach.stride}, "
+        f".dilation = {reach.dilation}}},\n"
+        for reach in tables.reaches
+    )
+    return f"""\
+static const EK_FLASH ek_layer layers[] = {{
+{layers}}};
+
+static const EK_FLASH ek_operand operands[] = {{
+{operands}
+}};
+
+static const EK_FLASH ek_reach reaches[] = {{
+{reaches}}};
+"""
+
+
+def _layer(step: _Step, row: LayerRow) -> str:
+    layer, call = step.layer, step.layer.call
+    return f"""\
+    /* {step.title} */
+    {{.kernel = {call.function if call is not None else "NULL"},
+     .params = {f"&{step.symbol}" if call is not None else "NULL"},
+     .scratch_offset = {row.scratch_offset},
+     .op_index = {"EK_NO_OP" if layer.is_partial or layer.is_feed else layer.op.index},
+     .first_operand = {row.first_operand}, .operand_count = {row.operand_count},
+     .fused = {int(row.is_fused)}, .reader = {row.reader}}},
+"""
+
+
+def _tensors_definition(tables: PlanTables) -> str:
+    entries = "".join(
+        f"    {{{tensor.offset}, {tensor.row_bytes}, {tensor.height}, {tensor.ring_rows}}}, /* {number} */\n"
+        for number, tensor in enumerate((*reversed(tables.others), *tables.outputs), -len(tables.others))
+    )
+    return f"""\
+/* offset, row_bytes, height, ring_rows */
+static const EK_FLASH ek_tensor tensors[] = {{
+{entries}}};
+{_places_definition(tables)}"""
+
+
+def _places_definition(tables: PlanTables) -> str:
+    if not tables.row_places:
+        return ""
+    rows = packed_rows(map(str, tables.row_places), indent=4)
+    return f"""
+static const EK_FLASH uint16_t row_places[] = {{
+{rows}
+}};
+"""
+
+
+def _outside_definitions(tables: PlanTables) -> str:
+    """Rows of one value each, and the table of them."""
+    rows = "".join(
+        f"/* Rows above and below an input whose zero point is {value}. */\n"
+        f"static const int8_t {_outside_symbol(value)}[] = {{\n"
+        f"{packed_rows([str(value)] * size_bytes, indent=4)}\n}};\n\n"
+        for value, size_bytes in tables.outside_rows.items()
+    )
+    symbols = ", ".join(("NULL", *map(_outside_symbol, tables.outside_rows)))
+    return f"{rows}static const int8_t *const EK_FLASH outside_rows[] = {{{symbols}}};\n"
 
 
 def _outside_symbol(value: int) -> str:
     return f"outside_{'minus_' if value < 0 else ''}{abs(value)}"
 
 
-def _outside_definition(value: int, size_bytes: int) -> str:
-    values = packed_rows([str(value)] * size_bytes, indent=4)
-    return (
-        f"/* Rows above and below an input whose zero point is {value}. */\n"
-        f"static const int8_t {_outside_symbol(value)}[{size_bytes}] = {{\n{values}\n}};\n"
-    )
-
-
-def _places(plan: MemoryPlan) -> list[int]:
-    """The table of the places of single rows, tensor after tensor, in units of _PLACE_UNIT_BYTES."""
-    return [offset // _PLACE_UNIT_BYTES for places in plan.row_offsets.values() for offset in places]
-
-
-def _rows(plan: MemoryPlan, storage: int, row_bytes: int, ring_rows: int) -> str:
-    """``ek_rows`` of a tensor; ``ring_rows`` counts where its rows have no places of their own."""
-    if storage not in plan.row_offsets:
-        return f"{{{plan.offsets[storage]}, {row_bytes}, {ring_rows}}}"
-    before = list(plan.row_offsets).index(storage)
-    first = sum(len(places) for places in list(plan.row_offsets.values())[:before])
-    return f"{{{first}, {row_bytes}, 0}}"
-
-
-def _operands_definition(program: Program, plan: MemoryPlan) -> str:
-    segment_of = {index: segment for segment in plan.segments for index in segment}
-    lines = [
-        f"    {_operand(program, plan, operand, segment_of[index])},\n"
-        for index, layer in enumerate(program.layers)
-        for operand in layer.operands
-    ]
-    return f"static const EK_FLASH ek_operand operands[] = {{\n{''.join(lines)}}};\n"
-
-
-def _operand(program: Program, plan: MemoryPlan, operand: Operand, segment: range) -> str:
-    writers = [index for index in segment if program.layers[index].storage == operand.storage]
-    fused = writers and len(segment) > 1
-    ring_rows = operand.rows.height if operand.is_whole else plan.ring_rows[operand.storage]
-    reach = operand.reach
-    return (
-        f"{{.rows = {_rows(plan, operand.storage, operand.rows.row_bytes, ring_rows)}, "
-        f".pad_top = {reach.pad_top}, .height = {operand.rows.height}, .taps = {reach.taps}, "
-        f".stride = {reach.stride}, .dilation = {reach.dilation}, "
-        f".producer = {writers[0] - segment.start if fused else _PRODUCED_BEFORE}}}"
-    )
-
-
-def _layers_definition(plan: MemoryPlan, steps: Sequence[_Step]) -> str:
-    fused = {index for segment in plan.segments for index in segment[:-1]}
-    entries, first_operand = [], 0
-    for index, step in enumerate(steps):
-        entries.append(_layer(step, plan, index, first_operand, is_fused=index in fused))
-        first_operand += len(step.layer.operands)
-    return f"static const EK_FLASH ek_layer layers[] = {{\n{''.join(entries)}}};\n"
-
-
-def _layer(step: _Step, plan: MemoryPlan, index: int, first_operand: int, *, is_fused: bool) -> str:
-    layer, call = step.layer, step.layer.call
-    ring_rows = plan.ring_rows[layer.storage] if layer.writes else layer.rows.height
-    outside = call.outside if call is not None else None
+def _plan_definition(program: Program, tables: PlanTables) -> str:
+    offsets = ", ".join(map(str, tables.output_offsets))
     return f"""\
-    /* {step.title} */
-    {{.kernel = {call.function if call is not None else "NULL"},
-     .params = {f"&{step.symbol}" if call is not None else "NULL"},
-     .outside = {_outside_symbol(outside) if outside is not None else "NULL"},
-     .inputs = {f"&operands[{first_operand}]" if layer.operands else "NULL"},
-     .output = {_rows(plan, layer.storage, layer.rows.row_bytes, ring_rows)},
-     .scratch_offset = {plan.scratch_offsets.get(index, 0)},
-     .height = {layer.rows.height},
-     .op_index = {"EK_NO_OP" if layer.is_partial or layer.is_feed else layer.op.index},
-     .input_count = {len(layer.operands)},
-     .fused = {int(is_fused)}}},
-"""
-
-
-def _plan_definition(program: Program, plan: MemoryPlan) -> str:
-    taps = max(sum(operand.reach.taps for operand in layer.operands) for layer in program.layers)
-    longest = max(len(segment) for segment in plan.segments)
-    input_offsets = "" if program.is_streamed else _offsets("input_offsets", plan.offsets, program.inputs)
-    return f"""\
-{input_offsets}
-{_offsets("output_offsets", plan.offsets, program.outputs)}
-{_places_definition(plan)}\
-static const int8_t *taps[{taps}];
-static uint16_t progress[{longest}];
+static const EK_FLASH uint32_t output_offsets[] = {{{offsets}}};
+static const int8_t *taps[{tables.most_taps}];
+static uint16_t progress[{tables.longest_segment}];
 
 const EK_FLASH ek_plan ek_model_plan = {{
     .layers = layers,
-    .layer_count = {len(program.layers)},
-    .input_offsets = {"NULL" if program.is_streamed else "input_offsets"},
+    .tensors = &tensors[{len(tables.others)}],
+    .operands = operands,
+    .reaches = reaches,
+    .outside_rows = outside_rows,
+    .row_places = {"row_places" if tables.row_places else "NULL"},
     .output_offsets = output_offsets,
-    .row_places = {"row_places" if plan.row_offsets else "NULL"},
     .taps = taps,
     .progress = progress,
+    .layer_count = {len(program.layers)},
 }};
 """
-
-
-def _places_definition(plan: MemoryPlan) -> str:
-    places = _places(plan)
-    if not places:
-        return ""
-    rows = packed_rows(map(str, places), indent=4)
-    return f"static const EK_FLASH uint16_t row_places[{len(places)}] = {{\n{rows}\n}};\n"
-
-
-def _offsets(name: str, offsets: Mapping[int, int], storages: Sequence[int]) -> str:
-    values = ", ".join(str(offsets[index]) for index in storages)
-    return f"static const EK_FLASH uint32_t {name}[] = {{{values}}};"
 
 
 def _dims(tensor: Tensor) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from edgekit.codegen.border import check_border
 from edgekit.codegen.kernels import kernel_call
@@ -95,6 +96,10 @@ class Program:
         return tuple(self.aliases[index] for index in self.graph.outputs)
 
 
+KnownCalls: TypeAlias = dict[tuple[int, bool], KernelCall | None]
+"""Kernels by the number of their operator, and whether it sees the image as a single row."""
+
+
 def lower(
     graph: Graph,
     features: frozenset[str] = frozenset(),
@@ -102,6 +107,7 @@ def lower(
     accumulate: bool = False,
     merged: frozenset[int] = frozenset(),
     stream_input: bool = False,
+    known_calls: KnownCalls | None = None,
 ) -> Program:
     """The layers of ``graph``, each with its kernel for a core of those ``features``.
 
@@ -113,7 +119,10 @@ def lower(
     ``merged``: numbers of operators to run on the whole image as on a single row, which spares kernels the
     ends of rows; they must be among :func:`edgekit.codegen.rows.mergeable`.
     ``stream_input``: the input's rows come one at a time. Raises UsageError where they cannot.
+    ``known_calls`` takes up kernels' parameters and gives them back to later calls for the same graph and
+    features, because to find them takes most of the time.
     """
+    calls = {} if known_calls is None else known_calls
     check_border(graph)
     storages = {index: own_rows(graph.tensors[index]) for index in graph.inputs}
     aliases = {index: index for index in graph.inputs}
@@ -132,7 +141,9 @@ def lower(
             storages[sums] = taking_up.rows
             layers += [taking_up, finishing]
         else:
-            call = kernel_call(seen, op, features)
+            key = (op.index, op.index in merged)
+            call = calls[key] if key in calls else kernel_call(seen, op, features)
+            calls[key] = call
             rows = storages[op.output] if call is not None else reads[0].rows
             layers.append(Layer(op, reads, aliases[op.output], rows, call))
         _check_counts(layers[-1])

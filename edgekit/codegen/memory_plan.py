@@ -124,7 +124,7 @@ def plan_graph(
     layer by layer, on single rows wherever it can. ``stream_input``: the input comes row by row. Raises
     UsageError where it cannot.
     """
-    low = partial(lower, graph, features, stream_input=stream_input)
+    low = partial(lower, graph, features, stream_input=stream_input, known_calls={})
     if planning == "speed":
         readers = {op.index for op in graph.ops if stream_input and graph.inputs[0] in op.inputs}
         program = low(merged=frozenset(mergeable(graph)) - readers)

@@ -7,7 +7,7 @@ latest layer whose input rows are there, so that rows are used up as soon as the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -96,27 +96,40 @@ def schedule(program: Program, segments: Segments) -> list[Step]:
     return steps
 
 
-def _segment_steps(program: Program, segment: range) -> list[Step]:
-    layers = program.layers
-    progress = dict.fromkeys(segment, 0)
-    producer = {layers[index].storage: index for index in segment if layers[index].writes}
+class Turns:
+    """The layers of a segment while they take turns: how many rows each has computed."""
 
-    def is_ready(index: int) -> bool:
-        row = progress[index]
-        return row < layers[index].rows.height and all(
-            progress[producer[operand.storage]] > operand.reach.last(row, operand.rows.height)
-            for operand in layers[index].operands
-            if operand.storage in producer
+    def __init__(self, program: Program, segment: range) -> None:
+        self._layers = program.layers
+        self._progress = dict.fromkeys(segment, 0)
+        self._producer = {
+            self._layers[index].storage: index for index in segment if self._layers[index].writes
+        }
+
+    def next_row(self, index: int) -> int | None:
+        """The row that layer ``index`` computes next; None where it has computed all."""
+        row = self._progress[index]
+        return row if row < self._layers[index].rows.height else None
+
+    def is_ready(self, index: int) -> bool:
+        """Whether there is such a row, and all that it is computed from."""
+        row = self.next_row(index)
+        return row is not None and all(
+            self._progress[self._producer[operand.storage]] > operand.reach.last(row, operand.rows.height)
+            for operand in self._layers[index].operands
+            if operand.storage in self._producer
         )
 
-    steps = []
-    left = sum(layers[index].rows.height for index in segment)
-    while left:
-        index = next(index for index in reversed(segment) if is_ready(index))
-        steps.append(Step(index, progress[index]))
-        progress[index] += 1
-        left -= 1
-    return steps
+    def take(self, index: int) -> Step:
+        """Layer ``index`` computes its next row."""
+        self._progress[index] += 1
+        return Step(index, self._progress[index] - 1)
+
+
+def _segment_steps(program: Program, segment: range) -> Iterator[Step]:
+    turns = Turns(program, segment)
+    for _ in range(sum(program.layers[index].rows.height for index in segment)):
+        yield turns.take(next(index for index in reversed(segment) if turns.is_ready(index)))
 
 
 def extents(program: Program, steps: Sequence[Step]) -> Mapping[int, Extent]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES
+from edgekit.costs.fit import AVR_HARNESS_RAM_BYTES
 from edgekit.errors import DoesNotFitError, UnknownNameError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import sdk_sources

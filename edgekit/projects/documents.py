@@ -13,7 +13,14 @@ from edgekit.firmware_project import Project, Recipe
 from edgekit.projects.application import application_sources
 from edgekit.toolchains import tflm
 from edgekit.toolchains.cores import CORES
-from edgekit.toolchains.flags import compile_flags, image_name, library_flags, link_flags
+from edgekit.toolchains.flags import (
+    KERNEL_FOLDER,
+    compile_flags,
+    image_name,
+    level_flags,
+    library_flags,
+    link_flags,
+)
 from edgekit.toolchains.zig import ZIG_PACKAGE
 
 if TYPE_CHECKING:
@@ -26,7 +33,6 @@ LINK_PORT = 7070
 
 _DEPLOY = "deploy.sh"
 _SERVICE = "edgekit-link.service"
-_OPTIMIZE_VARIABLE = {"-Os": "$(OPTIMIZE)"}
 
 
 def model_files(model: bytes, generated: Mapping[str, str]) -> dict[str, bytes]:
@@ -95,6 +101,7 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "objcopy": objcopy_command(board),
         "startup": CORES[board.mcu.core].startup,
         "flags": {name: _make_flags(name, board, recipe) for name in ("zig", "gcc")},
+        "kernel_folder": KERNEL_FOLDER,
         "image": image_name(script),
         "freestanding": script is not None,
         "linker_inputs": f"{script} board/memory.ld" if script is not None else "",
@@ -151,12 +158,16 @@ def _make_flags(toolchain: ToolchainName, board: Board, recipe: Recipe) -> dict[
     """The flags of edgekit's own build, the level of optimization as a variable of make."""
     core, script = CORES[board.mcu.core], recipe.linker_script
     defines = tuple(f"-D{define}" for define in recipe.defines)
+    compile_c = compile_flags(toolchain, core, "size", freestanding=script is not None)
+    compile_cxx = compile_flags(toolchain, core, "size", freestanding=False, cxx=True)
     groups = {
-        "compile": (*compile_flags(toolchain, core, "size", freestanding=script is not None), *defines),
-        "compile_cxx": (*compile_flags(toolchain, core, "size", freestanding=False, cxx=True), *defines),
-        "link": link_flags(toolchain, core, "size", script, cxx=recipe.needs_tflm),
+        "compile": ("$(LEVEL)" if flag == "-Os" else flag for flag in (*compile_c, *defines)),
+        "compile_cxx": ("$(LEVEL)" if flag == "-Os" else flag for flag in (*compile_cxx, *defines)),
+        "smallest": level_flags(toolchain, "smallest"),
+        "link": (
+            "$(OPTIMIZE)" if flag == "-Os" else flag
+            for flag in link_flags(toolchain, core, "size", script, cxx=recipe.needs_tflm)
+        ),
         "libraries": library_flags(toolchain, script, "$(TFLM_LIBRARY)" if recipe.needs_tflm else None),
     }
-    return {
-        name: " ".join(_OPTIMIZE_VARIABLE.get(flag, flag) for flag in flags) for name, flags in groups.items()
-    }
+    return {name: " ".join(flags) for name, flags in groups.items()}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.footprint import HARNESS_RAM_BYTES
 from edgekit.codegen.picture import reads_pixels
+from edgekit.costs.fit import HARNESS_RAM_BYTES
 from edgekit.errors import DoesNotFitError, UnknownNameError, UsageError
 from edgekit.firmware_project import EngineFiles, Project, Recipe
 from edgekit.projects import sdk_sources

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit import __version__
 from edgekit.boards import Board, EngineName
-from edgekit.codegen.footprint import HARNESS_RAM_BYTES, BoardMemory, check_fit
+from edgekit.costs.fit import HARNESS_RAM_BYTES, BoardMemory, check_fit, least_needs
 from edgekit.firmware_project import EngineFiles
 from edgekit.projects import board_files, documents
 from edgekit.projects.application import application_files
@@ -73,7 +73,7 @@ def check_sdk_fit(
     stack, only the linker knows. ``harness_ram_bytes`` is the least that link and port take.
     """
     memory = BoardMemory(board.mcu.ram_bytes, board.mcu.flash_bytes, ram_bytes, harness_ram_bytes)
-    check_fit(files.arena_bytes, files.constant_bytes, board.name, memory)
+    check_fit(least_needs(files.arena_bytes, files.constant_bytes, memory), board.name, memory)
 
 
 def facts(board: Board, graph: Graph, model: bytes, engine: EngineName) -> dict[str, object]:

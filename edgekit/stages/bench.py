@@ -48,6 +48,8 @@ def bench(job: Job) -> Cost:
         ticks=ticks,
         code_bytes=report["code_bytes"],
         constant_bytes=report["constant_bytes"] - model_bytes,
+        harness_code_bytes=report["harness_code_bytes"],
+        harness_constant_bytes=report["harness_constant_bytes"],
         model_bytes=model_bytes,
         arena_bytes=report["arena_bytes"],
         static_bytes=report["ram_bytes"] - report["arena_bytes"] - stack_reserved_bytes,
@@ -56,6 +58,10 @@ def bench(job: Job) -> Cost:
         distinct_outputs=verdict.distinct_outputs,
         exact=verdict.exact,
         layers=layer_costs(graph, layers),
+        clock_hz=board.mcu.clock_hz,
+        flash_bytes=report["flash_bytes"],
+        reserved_ram_bytes=report["ram_bytes"],
+        predicted=report["predicted"],
     )
 
 

@@ -19,13 +19,14 @@ from edgekit.stages.arena import chosen_arena
 from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.quantize import INT8_MODEL, Int8Model, obtain_model
 from edgekit.stages.train import architecture_of
+from edgekit.toolchains.flags import OPTIMIZE_CHOICES
 from edgekit.workspace import read_json, sha256_of_folder, write_json
 
 if TYPE_CHECKING:
-    from edgekit.codegen.footprint import BoardMemory
     from edgekit.config import BuildSettings
     from edgekit.firmware_project import EngineFiles, Project
     from edgekit.graph.passes import Saving
+    from edgekit.stages.estimate import Estimate
     from edgekit.toolchains.build import BuildResult
     from edgekit.toolchains.tflm import TflmLibrary
 
@@ -51,8 +52,9 @@ def build(job: Job) -> Firmware:
     Raises DoesNotFitError before any compiler runs where the model is too large for the board, and
     NotCompiledError where the project was generated but what compiles it is not installed.
     """
-    from edgekit.codegen.footprint import check_fit
+    from edgekit.costs.fit import check_fit
     from edgekit.engines import deployed_graph, engine_files
+    from edgekit.stages.estimate import expect
 
     board = job.board()
     engine = job.engine_name(board)
@@ -72,7 +74,8 @@ def build(job: Job) -> Firmware:
         optimize=job.settings.build.optimize,
         stream_input=job.settings.build.stream_input,
     )
-    check_fit(files.arena_bytes, files.constant_bytes, board.name, _memory(board))
+    expected = expect(job, board, engine, files)
+    check_fit(expected.needs, board.name, expected.memory)
     options = job.settings.build
     tflm = _tflm_library(job, board, engine)
     folder = job.workspace.board_folder(board.name)
@@ -99,7 +102,7 @@ def build(job: Job) -> Firmware:
         "build",
         folder,
         inputs,
-        lambda: _build(job, board, engine, model, files, deployed.savings, folder, tflm),
+        lambda: _build(job, expected, model, files, deployed.savings, folder, tflm),
     )
     report = read_json(folder / BUILD_REPORT)
     if not report.get("compiled", True):
@@ -115,14 +118,16 @@ def _check_before_training(job: Job, board: Board, engine: EngineName) -> None:
     An interpreter keeps whole tensors. The engine aot may need less than the largest, but it needs the
     picture, unless that comes row by row.
     """
-    from edgekit.codegen.footprint import check_fit
+    from edgekit.costs.fit import check_fit, least_needs
     from edgekit.models.cost import cost
+    from edgekit.stages.estimate import board_memory
 
     architecture = architecture_of(job, classes=2)
     expected = cost(architecture)
     picture_bytes = 0 if job.settings.build.stream_input else prod(architecture.input_shape)
     arena_bytes = picture_bytes if engine == "aot" else expected.peak_activation_bytes
-    check_fit(arena_bytes, expected.weight_bytes, board.name, _memory(board))
+    memory = board_memory(board)
+    check_fit(least_needs(arena_bytes, expected.weight_bytes, memory), board.name, memory)
 
 
 def _tflm_library(job: Job, board: Board, engine: EngineName) -> TflmLibrary | None:
@@ -135,19 +140,9 @@ def _tflm_library(job: Job, board: Board, engine: EngineName) -> TflmLibrary | N
     return open_tflm(job.workspace.root / root)
 
 
-def _memory(board: Board) -> BoardMemory:
-    from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES, HARNESS_RAM_BYTES, BoardMemory
-
-    stack_bytes = board.memory.stack_bytes if board.memory is not None else 0
-    ram_bytes = board.mcu.ram_bytes + (board.mcu.psram_bytes or 0)
-    harness_ram_bytes = AVR_HARNESS_RAM_BYTES if board.mcu.core.startswith("avr") else HARNESS_RAM_BYTES
-    return BoardMemory(ram_bytes, board.mcu.flash_bytes, stack_bytes, harness_ram_bytes)
-
-
 def _build(
     job: Job,
-    board: Board,
-    engine: EngineName,
+    expected: Estimate,
     model: Int8Model,
     files: EngineFiles,
     savings: Sequence[Saving],
@@ -158,7 +153,7 @@ def _build(
     from edgekit.projects.project import write_project
     from edgekit.toolchains.sdk import board_sdks
 
-    options = job.settings.build
+    options, board, engine = job.settings.build, expected.board, expected.engine
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
     job.reporter.heading(f"building {model.graph.name} for {board.name} ({board.title}), engine {engine}")
     for saving in savings:
@@ -168,6 +163,7 @@ def _build(
             f"the input is streamed: an arena of {files.arena_bytes:,} bytes, "
             f"{files.whole_input_arena_bytes:,} with the input as a whole"
         )
+    _tell_choices(job, model, expected)
     project = assemble(board, model.graph, model.data, files, engine, model.class_names)
     project_folder = folder / PROJECT_FOLDER
     write_project(project, project_folder)
@@ -182,6 +178,7 @@ def _build(
         "arena_bytes": files.arena_bytes,
         "model_bytes": files.model_bytes,
         "passes": [saving.to_json() for saving in savings],
+        "predicted": expected.to_json() if expected.needs.is_measured else None,
     }
     try:
         result = _compile(project, project_folder, board, engine, options, tflm)
@@ -200,10 +197,26 @@ def _build(
         "ram_bytes": result.ram_bytes,
         "code_bytes": result.code_bytes,
         "constant_bytes": result.constant_bytes,
+        "harness_code_bytes": result.harness_code_bytes,
+        "harness_constant_bytes": result.harness_constant_bytes,
     }
     write_json(folder / BUILD_REPORT, report)
     job.reporter.say(f"{outputs[0]}: {_sizes(result, files)}; {report['toolchain']}")
     return [*outputs, folder / BUILD_REPORT]
+
+
+def _tell_choices(job: Job, model: Int8Model, expected: Estimate) -> None:
+    """Says what the firmware will take, and what it would with another ``--optimize``."""
+    from edgekit.stages.estimate import expect, model_files
+
+    if not expected.needs.is_measured:
+        return
+    job.reporter.say(f"expected of --optimize {expected.optimize}: {expected}")
+    for optimize in OPTIMIZE_CHOICES:
+        if optimize != expected.optimize:
+            files = model_files(job, model, expected.board, expected.engine, optimize)
+            other = expect(job, expected.board, expected.engine, files, optimize)
+            job.reporter.say(f"it would be for --optimize {optimize}: {other}")
 
 
 def _sizes(result: BuildResult, files: EngineFiles) -> str:

@@ -28,8 +28,10 @@ from edgekit.toolchains.flags import (
     image_name,
     library_flags,
     link_flags,
+    source_level,
 )
 from edgekit.toolchains.gcc import gcc_toolchain
+from edgekit.toolchains.harness import harness_sizes
 from edgekit.toolchains.python_archive import ARCHIVE_NAME, PACKER, pack
 from edgekit.toolchains.tflm import TflmLibrary, missing_tflm
 from edgekit.toolchains.toolchain import Toolchain
@@ -52,7 +54,9 @@ class BuildResult:
     ``binary`` is the raw flash image of a bare-metal build, else None, and ``uf2`` the same as a UF2 file
     for the chips that take one. ``flash_bytes`` counts code,
     constants and initial data, ``ram_bytes`` data, zeroed data and the reserved stack. Sizes are 0
-    where the image is not ELF (a program for macOS). ``warnings`` is what the compiler said.
+    where the image is not ELF (a program for macOS). Of code and constants ``harness_code_bytes`` and
+    ``harness_constant_bytes`` are the test harness (``edgekit.toolchains.harness``); None where nobody can
+    tell. ``warnings`` is what the compiler said.
     """
 
     image: Path
@@ -70,6 +74,8 @@ class BuildResult:
     bss_bytes: int
     stack_bytes: int
     warnings: str
+    harness_code_bytes: int | None = None
+    harness_constant_bytes: int | None = None
 
 
 def find_toolchain(
@@ -243,7 +249,7 @@ def _compile_command(compilation: _Compilation, source: str, path: str) -> tuple
         *compile_flags(
             toolchain.name,
             compilation.core,
-            compilation.optimize,
+            source_level(source, compilation.optimize),
             freestanding=compilation.freestanding,
             cxx=cxx,
         ),
@@ -345,8 +351,10 @@ def _write_uf2(recipe: Recipe, image: Path, content: bytes) -> Path | None:
 def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
     sizes = elf.read_sizes(image) if elf.is_elf(image) else elf.ElfSizes(0, 0, 0, 0, 0)
     flash_bytes = sizes.flash_bytes
-    binary = uf2 = None
+    binary = uf2 = harness = None
     if compilation.freestanding:
+        objects = [compilation.folder / path for path in compilation.objects]
+        harness = harness_sizes(image, list(zip(compilation.recipe.sources, objects, strict=True)))
         binary = image.with_suffix(".bin")
         content = elf.flash_image(image)
         write_atomically(binary, content)
@@ -370,4 +378,6 @@ def _result(compilation: _Compilation, image: Path, log: Path) -> BuildResult:
         bss_bytes=sizes.bss_bytes,
         stack_bytes=sizes.stack_bytes,
         warnings="".join(step.output for step in compilation.steps),
+        harness_code_bytes=harness.code_bytes if harness is not None else None,
+        harness_constant_bytes=harness.constant_bytes if harness is not None else None,
     )

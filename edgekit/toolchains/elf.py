@@ -54,6 +54,20 @@ class ElfSymbol:
 
 
 @dataclass(frozen=True)
+class PlacedSymbol:
+    """A function or object and where it is: ``kind`` is "code", "constant", "data" or "bss".
+
+    ``file`` is the source's file name, without folders, for names that only this file knows; else None.
+    """
+
+    name: str
+    file: str | None
+    address: int
+    size_bytes: int
+    kind: str
+
+
+@dataclass(frozen=True)
 class ElfSegment:
     """Bytes that are loaded at ``address`` (the load address: for .data that is in flash)."""
 
@@ -94,6 +108,38 @@ def read_symbols(path: Path) -> tuple[ElfSymbol, ...]:
             if symbol["st_size"] > 0 and symbol["st_info"]["type"] in {"STT_FUNC", "STT_OBJECT"}
         ]
     return tuple(sorted(set(found), key=lambda symbol: (symbol.address, symbol.name)))
+
+
+def read_placed_symbols(path: Path) -> tuple[PlacedSymbol, ...]:
+    """The same of an image or of an object file, with their sources, in the file's order."""
+    found: list[PlacedSymbol] = []
+    with _open_elf(path) as elf:
+        kinds = [_kind(section) for section in elf.iter_sections()]
+        for table in elf.iter_sections():
+            file = None
+            for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
+                info = symbol["st_info"]
+                if info["type"] == "STT_FILE":
+                    file = symbol.name
+                elif symbol["st_size"] > 0 and info["type"] in {"STT_FUNC", "STT_OBJECT"}:
+                    is_local = info["bind"] == "STB_LOCAL"
+                    kind = kinds[symbol["st_shndx"]] if isinstance(symbol["st_shndx"], int) else "data"
+                    address, size_bytes = symbol["st_value"], symbol["st_size"]
+                    found.append(
+                        PlacedSymbol(symbol.name, file if is_local else None, address, size_bytes, kind)
+                    )
+    return tuple(found)
+
+
+def read_strings(path: Path) -> tuple[bytes, ...]:
+    """The string literals of an object file, without the NUL at their ends."""
+    with _open_elf(path) as elf:
+        return tuple(
+            text
+            for section in elf.iter_sections()
+            if section["sh_flags"] & SH_FLAGS.SHF_STRINGS and section["sh_flags"] & SH_FLAGS.SHF_ALLOC
+            for text in section.data().split(b"\0")[:-1]
+        )
 
 
 def symbol_at(path: Path, address: int) -> ElfSymbol | None:

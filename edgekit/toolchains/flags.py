@@ -15,9 +15,20 @@ Optimize = Literal["ram", "speed", "size"]
 aot plans and chooses kernels by it (``edgekit.engines``); compilers know size and speed.
 """
 
+OPTIMIZE_CHOICES: tuple[Optimize, ...] = ("ram", "speed", "size")
 DEFAULT_OPTIMIZE: Optimize = "ram"
 
-_OPTIMIZE: dict[Optimize, str] = {"ram": "-Os", "speed": "-O2", "size": "-Os"}
+KERNEL_FOLDER = "kernels/"
+"""Where a project has the sources in which inferences spend their time."""
+
+Level = Literal["speed", "size", "smallest"]
+"""What the compiler strives for in one source: few instructions, few bytes, or the fewest at any price."""
+
+_LEVELS: dict[ToolchainName, dict[Level, tuple[str, ...]]] = {
+    "gcc": {"speed": ("-O2",), "size": ("-Os",), "smallest": ("-Os",)},
+    # Zig itself takes -Oz for -Os.
+    "zig": {"speed": ("-O2",), "size": ("-Os",), "smallest": ("-Os", "-Xclang", "-Oz")},
+}
 _C = ("-std=c11", "-Wall", "-Wextra")
 _CXX = ("-std=c++17", "-Wall", "-Wextra", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Debug information holds absolute paths; frame pointers cost zig's kernels a register.
@@ -39,8 +50,15 @@ def machine_flags(toolchain: ToolchainName, core: Core, *, linking: bool = False
     return ("-target", str(core.zig_target), f"-mcpu={library_cpu or core.zig_cpu}")
 
 
+def source_level(source: str, optimize: Optimize) -> Level:
+    """How ``source`` of a project is compiled. Time is spent in the kernels alone."""
+    if not source.startswith(KERNEL_FOLDER):
+        return "smallest"
+    return "speed" if optimize == "speed" else "size"
+
+
 def compile_flags(
-    toolchain: ToolchainName, core: Core, optimize: Optimize, *, freestanding: bool, cxx: bool = False
+    toolchain: ToolchainName, core: Core, level: Level, *, freestanding: bool, cxx: bool = False
 ) -> tuple[str, ...]:
     """The flags for compiling one source of C, or of C++ if ``cxx``, without include folders and defines.
 
@@ -48,7 +66,12 @@ def compile_flags(
     """
     environment = ("-ffreestanding",) if freestanding and not cxx else ()
     language = _CXX if cxx else _C
-    return (*machine_flags(toolchain, core), *language, _OPTIMIZE[optimize], *_CODE, *environment)
+    return (*machine_flags(toolchain, core), *language, *level_flags(toolchain, level), *_CODE, *environment)
+
+
+def level_flags(toolchain: ToolchainName, level: Level) -> tuple[str, ...]:
+    """The flags that say what to strive for."""
+    return _LEVELS[toolchain][level]
 
 
 def link_flags(
@@ -67,10 +90,10 @@ def link_flags(
     path of the folder that it was first built in. Bare metal keeps its symbols, for sizes and faults.
     """
     # Zig strips every symbol from an image that is linked for size, and faults could not be named.
-    level = _OPTIMIZE["speed" if toolchain == "zig" else optimize]
+    level = level_flags(toolchain, "speed" if toolchain == "zig" or optimize == "speed" else "size")
     common = (
         *machine_flags(toolchain, core, linking=True),
-        level,
+        *level,
         "-g0",
         "-Wl,--build-id=none",
         "-Wl,--gc-sections",

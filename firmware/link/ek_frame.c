@@ -50,6 +50,7 @@ void ek_put_u64(uint8_t *bytes, uint64_t value) {
 
 static void start_frame(ek_frame_decoder *decoder) {
     decoder->size_bytes = 0;
+    decoder->crc = 0;
     decoder->block_left = 0;
     decoder->zero_due = 0;
     decoder->skipping = 0;
@@ -58,24 +59,26 @@ static void start_frame(ek_frame_decoder *decoder) {
 void ek_frame_decoder_init(ek_frame_decoder *decoder, uint8_t *packet, uint16_t capacity_bytes) {
     decoder->packet = packet;
     decoder->capacity_bytes = capacity_bytes;
+    decoder->room_bytes = capacity_bytes;
     start_frame(decoder);
 }
 
 static void append(ek_frame_decoder *decoder, uint8_t byte) {
-    if (decoder->size_bytes < decoder->capacity_bytes) {
-        decoder->packet[decoder->size_bytes++] = byte;
-    } else {
+    if (decoder->size_bytes == decoder->capacity_bytes) {
         decoder->skipping = 1;
+        return;
     }
+    if (decoder->size_bytes < decoder->room_bytes) {
+        decoder->packet[decoder->size_bytes] = byte;
+    }
+    decoder->size_bytes++;
+    decoder->crc = ek_crc32(decoder->crc, &byte, 1);
 }
 
 static int is_whole_packet(const ek_frame_decoder *decoder) {
-    if (decoder->skipping || decoder->block_left != 0 || decoder->size_bytes < EK_FRAME_OVERHEAD_BYTES) {
-        return 0;
-    }
-    const uint16_t covered_bytes = (uint16_t)(decoder->size_bytes - EK_FRAME_CRC_BYTES);
-    return ek_get_u16(decoder->packet + 4) == covered_bytes - EK_FRAME_HEADER_BYTES &&
-           ek_get_u32(decoder->packet + covered_bytes) == ek_crc32(0, decoder->packet, covered_bytes);
+    return !decoder->skipping && decoder->block_left == 0 && decoder->crc == EK_CRC32_RESIDUE &&
+           decoder->size_bytes >= EK_FRAME_OVERHEAD_BYTES &&
+           ek_get_u16(decoder->packet + 4) == decoder->size_bytes - EK_FRAME_OVERHEAD_BYTES;
 }
 
 uint16_t ek_frame_receive(ek_frame_decoder *decoder, uint8_t byte) {

@@ -7,7 +7,8 @@
 #define LONGEST_SENTENCE_BYTES 48
 #define ERROR_BODY_BYTES       (3 + LONGEST_SENTENCE_BYTES)
 
-_Static_assert(ERROR_BODY_BYTES <= EK_LINK_MAX_BODY_BYTES, "an error reply must fit");
+_Static_assert(EK_FRAME_OVERHEAD_BYTES + ERROR_BODY_BYTES <= EK_LINK_SHORT_PACKET_BYTES,
+               "an error reply must fit behind any request");
 _Static_assert(sizeof(float) == 4, "scales travel as the 32 bits of an IEEE 754 single");
 
 /* What a request is answered with: an error code and sentence, or, where code is 0, a body. */
@@ -15,9 +16,9 @@ typedef uint16_t error_code;
 
 /* The body of a request and where its reply's body goes. */
 typedef struct exchange {
-    const uint8_t *body;
+    uint8_t *body;
     uint16_t body_bytes;
-    uint8_t *reply; /* room for EK_LINK_MAX_BODY_BYTES */
+    uint8_t *reply; /* room for EK_LINK_MAX_BODY_BYTES where the request is a short packet */
     uint16_t reply_bytes;
 } exchange;
 
@@ -209,7 +210,7 @@ static error_code answer_status(ek_link *link, exchange *x) {
 
 static error_code answer_echo(ek_link *link, exchange *x) {
     (void)link;
-    copy_bytes(x->reply, x->body, x->body_bytes);
+    x->reply = x->body; /* there is no room for another one of this length */
     x->reply_bytes = x->body_bytes;
     return 0;
 }
@@ -587,8 +588,8 @@ static const EK_FLASH command commands[] = {
 };
 
 static error_code answer(ek_link *link, exchange *x) {
-    const uint8_t type = link->request[0];
-    const uint8_t flags = link->request[1];
+    const uint8_t type = link->packets[0];
+    const uint8_t flags = link->packets[1];
     for (unsigned i = 0; flags == 0 && i < sizeof commands / sizeof commands[0]; i++) {
         const EK_FLASH command *c = &commands[i];
         if (c->type == type) {
@@ -602,43 +603,64 @@ static error_code answer(ek_link *link, exchange *x) {
 /* Answers a request that is not run and must not displace the kept reply. */
 static void refuse(const ek_link *link, error_code code) {
     uint8_t packet[EK_FRAME_OVERHEAD_BYTES + ERROR_BODY_BYTES];
-    const uint16_t body_bytes = put_error(packet + EK_FRAME_HEADER_BYTES, code, link->request[0]);
+    const uint16_t body_bytes = put_error(packet + EK_FRAME_HEADER_BYTES, code, link->packets[0]);
     send_packet(packet,
-                ek_frame_seal(packet, EK_LINK_ERROR_REPLY, ek_get_u16(link->request + 2), body_bytes));
+                ek_frame_seal(packet, EK_LINK_ERROR_REPLY, ek_get_u16(link->packets + 2), body_bytes));
 }
 
-/* Runs the request in link->request, keeps its reply and sends it. */
-static void run_request(ek_link *link, uint16_t number, uint32_t crc) {
-    exchange x = {link->request + EK_FRAME_HEADER_BYTES, ek_get_u16(link->request + 4),
-                  link->reply + EK_FRAME_HEADER_BYTES, 0};
-    uint8_t type = link->request[0] | EK_LINK_REPLY;
+/*
+ * The reply is kept behind its request: a repetition of that request, being as long, leaves it as it is. Only
+ * requests with data are longer than a short packet, and their replies are no longer than that.
+ */
+static uint16_t place_behind(uint16_t packet_bytes) {
+    return packet_bytes > EK_LINK_SHORT_PACKET_BYTES ? packet_bytes : EK_LINK_SHORT_PACKET_BYTES;
+}
+
+/* Runs the request in link->packets, keeps its reply and sends it. */
+static void run_request(ek_link *link, uint16_t packet_bytes, uint16_t number, uint32_t crc) {
+    const uint8_t request_type = link->packets[0];
+    exchange x = {link->packets + EK_FRAME_HEADER_BYTES, ek_get_u16(link->packets + 4),
+                  link->packets + place_behind(packet_bytes) + EK_FRAME_HEADER_BYTES, 0};
+    uint8_t type = request_type | EK_LINK_REPLY;
     const error_code code = answer(link, &x);
-    if (code != 0 && link->request[0] == EK_LINK_HELLO) {
+    if (code != 0 && request_type == EK_LINK_HELLO) {
         refuse(link, code);
         return;
     }
     if (code != 0) {
-        x.reply_bytes = put_error(x.reply, code, link->request[0]);
+        x.reply_bytes = put_error(x.reply, code, request_type);
         type = EK_LINK_ERROR_REPLY;
     }
+    uint8_t *const reply = x.reply - EK_FRAME_HEADER_BYTES;
     link->number = number;
     link->request_crc = crc;
-    link->reply_bytes = ek_frame_seal(link->reply, type, number, x.reply_bytes);
-    send_packet(link->reply, link->reply_bytes);
+    link->reply_at = (uint16_t)(reply - link->packets);
+    link->reply_bytes = ek_frame_seal(reply, type, number, x.reply_bytes);
+    send_packet(reply, link->reply_bytes);
     if (link->reset_due) {
         link->reset_due = 0;
         ek_port_reset();
     }
 }
 
+/* Whether a request of that type and number displaces the kept reply, being run. */
+static int is_due(const ek_link *link) {
+    const uint16_t number = ek_get_u16(link->packets + 2);
+    return link->packets[0] == EK_LINK_HELLO ||
+           (link->reply_bytes != 0 && number == (uint16_t)(link->number + 1));
+}
+
 static void take_request(ek_link *link, uint16_t packet_bytes) {
-    const uint16_t number = ek_get_u16(link->request + 2);
-    const uint32_t crc = ek_get_u32(link->request + packet_bytes - EK_FRAME_CRC_BYTES);
+    const uint16_t number = ek_get_u16(link->packets + 2);
+    const uint32_t crc = ek_get_u32(link->packets + packet_bytes - EK_FRAME_CRC_BYTES);
+    const uint8_t *const reply = link->packets + link->reply_at;
     const int in_session = link->reply_bytes != 0;
-    if (in_session && number == link->number && crc == link->request_crc) {
-        send_packet(link->reply, link->reply_bytes);
-    } else if (link->request[0] == EK_LINK_HELLO || (in_session && number == (uint16_t)(link->number + 1))) {
-        run_request(link, number, crc);
+    const int is_last = in_session && packet_bytes <= link->decoder.room_bytes && number == link->number &&
+                        crc == link->request_crc;
+    if (is_last && link->reply_at != 0 && ek_crc32(0, reply, link->reply_bytes) == EK_CRC32_RESIDUE) {
+        send_packet(reply, link->reply_bytes);
+    } else if (is_due(link) || (is_last && link->reply_at == 0)) {
+        run_request(link, packet_bytes, number, crc);
     } else {
         refuse(link, in_session ? EK_LINK_ERR_SEQUENCE : EK_LINK_ERR_NO_SESSION);
     }
@@ -649,12 +671,16 @@ void ek_link_init(ek_link *link, ek_status model_status) {
     for (size_t i = 0; i < sizeof *link; i++) {
         bytes[i] = 0;
     }
-    ek_frame_decoder_init(&link->decoder, link->request, sizeof link->request);
+    ek_frame_decoder_init(&link->decoder, link->packets, EK_LINK_PACKET_BYTES);
     link->model_status = model_status;
     link->arena_used_bytes = model_status == EK_OK ? (uint32_t)ek_model_arena_used_bytes() : 0;
 }
 
 void ek_link_receive(ek_link *link, uint8_t byte) {
+    /* The kept reply gives way to a request that will displace it, and to no other, let alone noise. */
+    const int header_is_there = link->decoder.size_bytes >= EK_FRAME_HEADER_BYTES;
+    const int makes_way = link->reply_at == 0 || (header_is_there && is_due(link));
+    link->decoder.room_bytes = makes_way ? EK_LINK_PACKET_BYTES : link->reply_at;
     const uint16_t packet_bytes = ek_frame_receive(&link->decoder, byte);
     if (packet_bytes != 0) {
         take_request(link, packet_bytes);

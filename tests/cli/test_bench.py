@@ -8,7 +8,8 @@ import pytest
 from graph import tflite_builder as build
 
 FIELDS = {
-    "instructions", "macs", "instructions_per_mac", "code_bytes", "constant_bytes", "model_bytes",
+    "instructions", "macs", "instructions_per_mac", "code_bytes", "constant_bytes",
+    "harness_code_bytes", "harness_constant_bytes", "model_bytes",
     "arena_bytes", "static_bytes", "stack_bytes", "ram_bytes", "layers", "exact",
 }  # fmt: skip
 
@@ -30,6 +31,8 @@ def test_figures_of_a_model(edgekit, workspace, model):
     layers = sum(layer["instructions"] for layer in cost["layers"])
     assert 0.9 * layers < cost["instructions"] < 1.1 * layers, "observing costs a little"
     assert cost["ram_bytes"] == cost["arena_bytes"] + cost["static_bytes"] + cost["stack_bytes"]
+    assert 0 < cost["harness_code_bytes"] < cost["code_bytes"]
+    assert 0 < cost["harness_constant_bytes"] < cost["constant_bytes"]
     assert cost["instructions_per_mac"] is None, "softmax multiplies no weights"
 
 
@@ -38,3 +41,4 @@ def test_a_table_for_people(edgekit, workspace, model):
     assert done.exit_code == 0, done.err
     assert "SOFTMAX" in done.out
     assert "bit-exact on 8 inputs" in done.out
+    assert "are start-up, port and link), the model" in done.out

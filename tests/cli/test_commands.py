@@ -33,6 +33,7 @@ def test_help_lists_the_stages_in_order(edgekit):
         "init",
         "train",
         "quantize",
+        "estimate",
         "build",
         "flash",
         "verify",

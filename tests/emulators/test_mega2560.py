@@ -17,7 +17,7 @@ from graph import tflite_builder
 from probe_firmware import TINY_MODEL, require_program, tiny_project
 
 from edgekit.boards import load_board, read_board
-from edgekit.codegen.footprint import AVR_HARNESS_RAM_BYTES
+from edgekit.costs.fit import AVR_HARNESS_RAM_BYTES
 from edgekit.device.device import Device
 from edgekit.device.emulators import open_emulator, simavr
 from edgekit.engines import engine_files

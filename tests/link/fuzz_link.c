@@ -240,6 +240,39 @@ static void feed_damaged(program *p) {
     CHECK(captured_bytes == 0);
 }
 
+/* A long frame without a CRC, whose type and number are those of `packet`. */
+static void feed_noise_like(const uint8_t *packet) {
+    uint8_t noise[EK_FRAME_OVERHEAD_BYTES + EK_LINK_MAX_BODY_BYTES];
+    memset(noise, 0xa5, sizeof noise);
+    memcpy(noise, packet, EK_FRAME_HEADER_BYTES);
+    captured_bytes = 0;
+    ek_frame_send(noise, sizeof noise, feed);
+    CHECK(captured_bytes == 0);
+}
+
+/* Noise leaves the reply that is kept. A damaged request may displace it: then none comes, or a new greeting.
+ */
+static void repeat_after_noise(const uint8_t *packet, uint16_t packet_bytes, const uint8_t *answer,
+                               size_t answer_bytes) {
+    uint8_t header[EK_FRAME_HEADER_BYTES] = {EK_LINK_ECHO};
+    ek_put_u16(header + 2, (uint16_t)(link_state.number - 1));
+    feed_noise_like(header);
+    captured_bytes = 0;
+    ek_frame_send(packet, packet_bytes, feed);
+    CHECK(captured_bytes == answer_bytes && memcmp(captured, answer, answer_bytes) == 0);
+    ek_put_u16(header + 2, (uint16_t)(link_state.number + 1));
+    feed_noise_like(header);
+    captured_bytes = 0;
+    ek_frame_send(packet, packet_bytes, feed);
+    if (captured_bytes != answer_bytes || memcmp(captured, answer, answer_bytes) != 0) {
+        uint8_t reply[EK_FRAME_OVERHEAD_BYTES + EK_LINK_MAX_BODY_BYTES];
+        CHECK(captured_packet(reply, sizeof reply) >= EK_FRAME_OVERHEAD_BYTES);
+        CHECK(reply[0] == (packet[0] == EK_LINK_HELLO ? EK_LINK_HELLO | EK_LINK_REPLY : EK_LINK_ERROR_REPLY));
+        CHECK(packet[0] == EK_LINK_HELLO ||
+              ek_get_u16(reply + EK_FRAME_HEADER_BYTES) == EK_LINK_ERR_SEQUENCE);
+    }
+}
+
 static void feed_request(program *p) {
     uint8_t packet[EK_FRAME_OVERHEAD_BYTES + LONGEST_OVERSIZE];
     uint8_t first_answer[LONGEST_CAPTURE];
@@ -256,6 +289,10 @@ static void feed_request(program *p) {
     ek_frame_send(packet, packet_bytes, feed);
     CHECK(fake_invocations == runs);
     CHECK(captured_bytes == first_bytes && memcmp(captured, first_answer, first_bytes) == 0);
+    if (body_bytes <= EK_LINK_MAX_BODY_BYTES) {
+        repeat_after_noise(packet, packet_bytes, first_answer, first_bytes);
+        CHECK(fake_invocations == runs);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);

@@ -189,6 +189,7 @@ def test_python_and_c_agree_on_every_number():
     assert numbers == {
         "PROTOCOL_VERSION": messages.PROTOCOL_VERSION,
         "MAX_BODY_BYTES": 512,
+        "SHORT_PACKET_BYTES": 64,
         "REPLY": messages.REPLY,
         "ERROR_REPLY": messages.ERROR_REPLY,
     }

@@ -49,24 +49,40 @@ def test_random_programs_find_nothing(tmp_path: Path, max_body_bytes: int):
 FAULTS = {
     "a frame's CRC is not checked": (
         "ek_frame.c",
-        "ek_get_u32(decoder->packet + covered_bytes) == ek_crc32(0, decoder->packet, covered_bytes)",
+        "decoder->crc == EK_CRC32_RESIDUE",
         "1",
     ),
     "a frame's length is not checked": (
         "ek_frame.c",
-        "ek_get_u16(decoder->packet + 4) == covered_bytes - EK_FRAME_HEADER_BYTES",
+        "ek_get_u16(decoder->packet + 4) == decoder->size_bytes - EK_FRAME_OVERHEAD_BYTES",
         "ek_get_u16(decoder->packet + 4) < 32768",
     ),
     "a frame may exceed the buffer": (
         "ek_frame.c",
-        "decoder->size_bytes < decoder->capacity_bytes",
-        "decoder->size_bytes < 65535",
+        "decoder->size_bytes == decoder->capacity_bytes",
+        "decoder->size_bytes == 65535",
     ),
     "a repeated request runs again": (
         "ek_link.c",
-        "if (in_session && number == link->number && crc == link->request_crc)",
-        "if (link->reset_due > 1)",
+        "if (is_last && link->reply_at != 0 &&",
+        "if (link->reset_due > 1 &&",
     ),
+    "a request need not be all there": (
+        "ek_link.c",
+        "in_session && packet_bytes <= link->decoder.room_bytes && number == link->number &&",
+        "in_session && packet_bytes > EK_LINK_SHORT_PACKET_BYTES + number - link->number &&",
+    ),
+    "noise displaces the kept reply": (
+        "ek_link.c",
+        "makes_way ? EK_LINK_PACKET_BYTES",
+        "makes_way || 1 ? 74",
+    ),
+    "a reply that is gone is sent": (
+        "ek_link.c",
+        "ek_crc32(0, reply, link->reply_bytes) == EK_CRC32_RESIDUE",
+        "reply[0] != link->reset_due",
+    ),
+    "a request makes no room": ("ek_link.c", "(header_is_there && is_due(link))", "header_is_there > 1"),
     "a write may exceed its input": (
         "ek_link.c",
         "data_bytes == 0 || data_bytes > model->inputs[index].size_bytes - offset",

@@ -43,7 +43,7 @@ def test_a_stage_is_recorded_until_an_output_changes(tmp_path):
 
 def test_changed_inputs_are_named():
     before = {"data": {"seed": 0}, "model": 1, "gone": 2}
-    assert changed_inputs(before, {"data": {"seed": 1}, "model": 1, "new": 3}) == ["data", "gone", "new"]
+    assert changed_inputs(before, {"data": {"seed": 1}, "model": 1, "new": 3}) == ["data.seed", "gone", "new"]
     assert changed_inputs({"sizes": [1, 2]}, {"sizes": (1, 2)}) == []
 
 

@@ -12,7 +12,7 @@ import pytest
 from sdk_projects import TINY_OUTPUT, cases, make, require_arm_compiler, run, text
 
 from edgekit.boards import Board, load_board
-from edgekit.codegen.footprint import HARNESS_RAM_BYTES
+from edgekit.costs.fit import HARNESS_RAM_BYTES
 from edgekit.device.device import Device
 from edgekit.device.emulators.process import ProcessTransport
 from edgekit.errors import DoesNotFitError, UnknownNameError

@@ -11,7 +11,7 @@ from graph import tflite_builder as build_tflite
 from sdk_projects import cases, compile_commands, make, require_arm_compiler, run, text
 
 from edgekit.boards import load_board
-from edgekit.codegen.footprint import HARNESS_RAM_BYTES
+from edgekit.costs.fit import HARNESS_RAM_BYTES
 from edgekit.engines import engine_files
 from edgekit.errors import DoesNotFitError
 from edgekit.graph.tflite import read_tflite

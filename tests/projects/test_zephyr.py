@@ -8,7 +8,7 @@ import pytest
 from sdk_projects import TINY_OUTPUT, cases, compile_commands, make, require_arm_compiler, run, text
 
 from edgekit.boards import load_board
-from edgekit.codegen.footprint import HARNESS_RAM_BYTES
+from edgekit.costs.fit import HARNESS_RAM_BYTES
 from edgekit.device.device import Device
 from edgekit.device.emulators.process import ProcessTransport
 from edgekit.errors import DoesNotFitError

@@ -5,8 +5,8 @@ import pytest
 from graph import tflite_builder as build
 
 from edgekit.boards import load_board
-from edgekit.codegen.footprint import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES
 from edgekit.config import Settings, override
+from edgekit.costs.fit import HARNESS_CODE_BYTES, HARNESS_RAM_BYTES
 from edgekit.errors import DoesNotFitError
 from edgekit.reporting import Reporter
 from edgekit.resources import boards_folder

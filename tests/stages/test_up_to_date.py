@@ -187,7 +187,7 @@ def test_a_command_about_later_stages_never_replaces_a_trained_model(fake_stages
     run_build(job({"verify.noise": 16}, "build"))
     shown = capsys.readouterr().out
     assert "train: what is in" in shown
-    assert "made with another training and is used as it is" in shown
+    assert "made with another training.epochs and is used as it is" in shown
     assert (tmp_path / "out" / "model" / FLOAT_MODEL).read_text() == "80"
     assert runs_again(capsys, job({}, "train"), train, "train")
     assert (tmp_path / "out" / "model" / FLOAT_MODEL).read_text() == str(Settings().training.epochs)

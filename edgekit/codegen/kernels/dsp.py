@@ -95,6 +95,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         more_sources=(f"{_FOLDER}/expand.S", f"{_FOLDER}/tile.S"),
         scratch_bytes=quads * _QUAD_BYTES + (edge_bytes + -edge_bytes % _WORD_BYTES if hangs_over else 0),
         outside=outside_value(op),
+        tile_pixels=_PIXELS,
     )
 
 
@@ -135,6 +136,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/depthwise_columns.S"),
         scratch_bytes=columns * _COLUMN_BYTES,
         outside=outside_value(op),
+        tile_pixels=_PIXELS,
     )
 
 

@@ -112,6 +112,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=variant.scratch_bytes,
         alignment=_GROUP,
         outside=None if variant.name == "conv_2d_1x1" else op.input_zero_point,
+        tile_pixels=_PIXELS,
     )
 
 

@@ -24,6 +24,7 @@ from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_packed.h"
 _QUAD = 4
+_TILE_PIXELS = 4
 _WORDS_BYTES = 8  # of an element of four pixels
 # Where a run begins is told in 16 bits, in bytes of words.
 _MAX_DEPTH = 0xFFFF // _WORDS_BYTES
@@ -73,6 +74,7 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
         call,
         scratch_bytes=quads_bytes + (_seen_columns(op.window) * channels if hangs_over else 0),
         outside=outside_value(op),
+        tile_pixels=_TILE_PIXELS,
     )
 
 

@@ -59,7 +59,8 @@ class KernelCall:
 
     ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
     the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
-    such rows, and gets NULL.
+    such rows, and gets NULL. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and walks
+    through its weights once for all of them.
     """
 
     function: str
@@ -71,6 +72,7 @@ class KernelCall:
     alignment: int = 1
     outside: int | None = None
     more_sources: tuple[str, ...] = ()
+    tile_pixels: int = 1
 
     @property
     def sources(self) -> tuple[str, ...]:

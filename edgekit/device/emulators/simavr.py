@@ -52,11 +52,26 @@ class SimavrTransport(ProcessTransport):
         self._folder.cleanup()
 
 
+def find_simavr() -> str | None:
+    """The C compiler that finds simavr's headers; None where either is missing."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    probe = subprocess.run(
+        [compiler, "-E", "-include", "simavr/sim_avr.h", "-x", "c", "/dev/null"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_COMPILE_TIMEOUT_S,
+        check=False,
+    )
+    return compiler if probe.returncode == 0 else None
+
+
 def _compiled(board: str, program: Path) -> Path:
     """``program``, made of the source beside this module."""
     compiler = shutil.which("cc")
     if compiler is None:
-        raise ToolchainError(f"cc, which compiles the emulator of {board}, is not on PATH. {_HOW_TO_GET}")
+        raise ToolchainError(f"cc, which compiles the emulator of {board}, is not on PATH. {HOW_TO_GET}")
     command = [compiler, *_FLAGS, str(_SOURCE), *_LIBRARIES, "-o", str(program)]
     try:
         completed = subprocess.run(
@@ -73,10 +88,10 @@ def _compiled(board: str, program: Path) -> Path:
     if completed.returncode != 0:
         said = "\n".join(completed.stderr.strip().splitlines()[:_SHOWN_LINES])
         raise ToolchainError(
-            f"the emulator of {board} could not be compiled with simavr. {_HOW_TO_GET} {compiler} "
+            f"the emulator of {board} could not be compiled with simavr. {HOW_TO_GET} {compiler} "
             f"said:\n{said}"
         )
     return program
 
 
-_HOW_TO_GET = "Install both (Debian, Ubuntu: `apt install gcc libc6-dev libsimavr-dev`)."
+HOW_TO_GET = "Install both (Debian, Ubuntu: `apt install gcc libc6-dev libsimavr-dev`)."

@@ -8,6 +8,8 @@
 #include "edgekit/ek_port.h"
 
 #define ARENA_ALIGNMENT 16 /* every offset of the plan is a multiple of it */
+#define ALWAYS_INLINED  inline __attribute__((always_inline))
+#define NOT_INLINED     __attribute__((noinline))
 
 __attribute__((weak)) void ek_port_relax(void) {}
 
@@ -16,103 +18,106 @@ static uint32_t rows_done; /* rows of input 0 that were handed over for the next
 static ek_op_observer observer;
 static void *observer_context;
 
-static int8_t *row_address(const EK_FLASH ek_rows *rows, uint32_t row) {
-    if (rows->ring_rows == 0) {
-        return arena + (uint32_t)ek_model_plan.row_places[rows->offset + row] * EK_PLACE_BYTES;
+static ALWAYS_INLINED int8_t *row_address(const EK_FLASH ek_tensor *tensor, uint32_t row) {
+    const uint32_t ring_rows = tensor->ring_rows;
+    if (ring_rows == 0) {
+        return arena + (uint32_t)ek_model_plan.row_places[tensor->offset + row] * EK_PLACE_BYTES;
     }
-    /* Most tensors are there as a whole, and small cores have no division. */
-    const uint32_t place = row < rows->ring_rows ? row : row % rows->ring_rows;
-    return arena + (rows->offset + place * rows->row_bytes);
+    if (row >= ring_rows) { /* most tensors are there as a whole, and small cores have no division */
+        row %= ring_rows;
+    }
+    return arena + (tensor->offset + row * tensor->row_bytes);
 }
 
-/* Collects the rows that row `y` of the layer's output is computed from. */
-static void find_taps(const EK_FLASH ek_layer *layer, uint32_t y) {
-    const int8_t **tap = ek_model_plan.taps;
-    for (uint32_t i = 0; i < layer->input_count; i++) {
-        const EK_FLASH ek_operand *operand = &layer->inputs[i];
-        int32_t row = (int32_t)(y * operand->stride) - operand->pad_top;
-        for (uint32_t t = operand->taps; t > 0; t--) {
-            const int inside = row >= 0 && row < operand->height;
-            *tap++ = inside ? row_address(&operand->rows, (uint32_t)row) : layer->outside;
-            row += operand->dilation;
+/* Collects at `tap` the rows of an operand that row `y` of an output is computed from. Returns the place
+ * behind them, or NULL where one is not there yet: of what layers from `first` on write, only some rows are.
+ * Not inlined: it leaves the stack before the kernel runs. */
+static NOT_INLINED const int8_t **find_rows(const EK_FLASH ek_operand *operand, int first, uint32_t y,
+                                            const int8_t **tap) {
+    const EK_FLASH ek_tensor *const tensor = &ek_model_plan.tensors[operand->tensor];
+    const EK_FLASH ek_reach *const reach = &ek_model_plan.reaches[operand->reach];
+    const int8_t *const outside = ek_model_plan.outside_rows[operand->outside];
+    const uint32_t height = tensor->height;
+    uint32_t row = y * reach->stride - (uint32_t)reach->pad_top; /* wraps around above the first */
+    if (operand->tensor >= first) {
+        const uint32_t there = ek_model_plan.progress[operand->tensor - first];
+        const uint32_t last = row + (uint32_t)(reach->taps - 1) * reach->dilation;
+        if (there < height && (int32_t)last >= (int32_t)there) {
+            return NULL;
         }
     }
+    unsigned left = reach->taps;
+    do {
+        *tap++ = row < height ? row_address(tensor, row) : outside;
+        row += reach->dilation;
+    } while (--left != 0);
+    return tap;
 }
 
-/* Computes row `y`. Returns what the observer says: 0 to go on. */
-static int run_row(const EK_FLASH ek_layer *layer, uint32_t y) {
-    int8_t *const output = row_address(&layer->output, y);
-    if (layer->kernel != NULL) {
-        find_taps(layer, y);
-        layer->kernel(layer->params, ek_model_plan.taps, output, arena + layer->scratch_offset);
-        ek_port_relax();
+/* Collects the rows of all operands. Returns 0 where one is not there yet. */
+static int find_taps(const EK_FLASH ek_layer *layer, int first, uint32_t y) {
+    const EK_FLASH ek_operand *operand = &ek_model_plan.operands[layer->first_operand];
+    const EK_FLASH ek_operand *const end = operand + layer->operand_count;
+    const int8_t **tap = ek_model_plan.taps;
+    do {
+        tap = find_rows(operand, first, y, tap);
+    } while (tap != NULL && ++operand != end);
+    return tap != NULL;
+}
+
+/* Shows row `y` of layer `index` to the observer. Returns what it says: 0 to go on. */
+static NOT_INLINED int observe(int index, uint32_t y, const int8_t *row) {
+    const EK_FLASH ek_tensor *const output = &ek_model_plan.tensors[index];
+    const uint32_t row_bytes = output->row_bytes;
+    const ek_op_rows rows = {ek_model_plan.layers[index].op_index, row, y * row_bytes, row_bytes,
+                             output->height * row_bytes};
+    return rows.op_index == EK_NO_OP ? 0 : observer(observer_context, &rows);
+}
+
+/* Computes rows of the segment that begins with layer `first`, until it is at its end or the caller's next
+ * row is due. Layers after `index` can do nothing yet. Returns what the observer says. */
+static int continue_segment(int first, int index) {
+    while (index >= first) {
+        const EK_FLASH ek_layer *const layer = &ek_model_plan.layers[index];
+        const EK_FLASH ek_tensor *const output = &ek_model_plan.tensors[index];
+        uint16_t *const progress = &ek_model_plan.progress[index - first];
+        const uint32_t y = *progress;
+        if (y == output->height || !find_taps(layer, first, y)) {
+            index--;
+            continue;
+        }
+        int8_t *const row = row_address(output, y);
+        if (layer->kernel != NULL) {
+            layer->kernel(layer->params, ek_model_plan.taps, row, arena + layer->scratch_offset);
+            ek_port_relax();
+        }
+        const int stop = observer != NULL ? observe(index, y, row) : 0;
+        if (stop != 0) {
+            return stop;
+        }
+        *progress = (uint16_t)(y + 1);
+        index += layer->reader; /* no later one may have become ready */
     }
-    if (observer == NULL || layer->op_index == EK_NO_OP) {
-        return 0;
+    return 0;
+}
+
+/* The layer after the segment that begins with layer `first`. */
+static int end_of_segment(int first) {
+    while (ek_model_plan.layers[first].fused) {
+        first++;
     }
-    const ek_op_rows rows = {layer->op_index, output, y * layer->output.row_bytes, layer->output.row_bytes,
-                             layer->height * layer->output.row_bytes};
-    return observer(observer_context, &rows);
+    return first + 1;
+}
+
+static void begin_segment(int first, int end) {
+    for (int i = first; i < end; i++) {
+        ek_model_plan.progress[i - first] = 0;
+    }
 }
 
 /* Whether the first layer is the input, which then has no place of its own in the arena. */
 static int is_streamed(void) {
-    return ek_model_plan.input_offsets == NULL;
-}
-
-/* Whether the rows that row `y` needs are there, as far as layers of the same segment write them. */
-static int is_ready(const EK_FLASH ek_layer *layer, uint32_t y) {
-    if (layer->input_count == 0) {
-        return y < rows_done;
-    }
-    for (uint32_t i = 0; i < layer->input_count; i++) {
-        const EK_FLASH ek_operand *operand = &layer->inputs[i];
-        if (operand->producer != EK_PRODUCED_BEFORE) {
-            const int32_t reach = (int32_t)(operand->taps - 1) * operand->dilation - operand->pad_top;
-            const int32_t last = (int32_t)(y * operand->stride) + reach;
-            const int32_t highest = operand->height - 1;
-            if (ek_model_plan.progress[operand->producer] <= (last < highest ? last : highest)) {
-                return 0;
-            }
-        }
-    }
-    return 1;
-}
-
-/* Layers of the segment that begins with `first`. */
-static uint32_t count_layers(const EK_FLASH ek_layer *first) {
-    uint32_t count = 1;
-    while (first[count - 1].fused) {
-        count++;
-    }
-    return count;
-}
-
-static void begin_segment(uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        ek_model_plan.progress[i] = 0;
-    }
-}
-
-/* Goes on with the segment of `count` layers from `first` on, row by row, until it is at its end or the
- * caller's next row is due. Returns what the observer says. */
-static int continue_segment(const EK_FLASH ek_layer *first, uint32_t count) {
-    uint16_t *const progress = ek_model_plan.progress;
-    for (uint32_t i = count; i > 0;) {
-        const EK_FLASH ek_layer *layer = &first[i - 1];
-        const uint32_t y = progress[i - 1];
-        if (y < layer->height && is_ready(layer, y)) {
-            const int stop = run_row(layer, y);
-            if (stop != 0) {
-                return stop;
-            }
-            progress[i - 1]++;
-            i = count; /* what follows may have become ready */
-        } else {
-            i--;
-        }
-    }
-    return 0;
+    return ek_model_get_info()->input_streamed;
 }
 
 ek_status ek_model_init(void *memory, size_t memory_bytes) {
@@ -128,7 +133,7 @@ ek_status ek_model_init(void *memory, size_t memory_bytes) {
 
 int8_t *ek_model_input(unsigned index) {
     return arena != NULL && index < ek_model_get_info()->input_count && !is_streamed()
-               ? arena + ek_model_plan.input_offsets[index]
+               ? arena + ek_model_plan.tensors[-1 - (int)index].offset
                : NULL;
 }
 
@@ -141,26 +146,24 @@ int8_t *ek_model_next_row(void) {
     if (arena == NULL || has_all_rows()) {
         return NULL;
     }
-    return is_streamed() ? row_address(&ek_model_plan.layers[0].output, rows_done)
-                         : ek_model_input(0) + rows_done * ek_model_get_info()->input_row_bytes;
+    return row_address(&ek_model_plan.tensors[is_streamed() ? 0 : -1], rows_done);
 }
 
 ek_status ek_model_row_done(void) {
-    const EK_FLASH ek_layer *const first = ek_model_plan.layers;
     if (arena == NULL || has_all_rows()) {
         return EK_ERR_NOT_READY;
     }
-    rows_done++;
     if (is_streamed()) {
-        const uint32_t count = count_layers(first);
-        if (rows_done == 1) {
-            begin_segment(count);
+        if (rows_done == 0) {
+            begin_segment(0, end_of_segment(0));
         }
-        if (continue_segment(first, count) != 0) {
+        ek_model_plan.progress[0]++;
+        if (continue_segment(0, ek_model_plan.layers[0].reader) != 0) {
             rows_done = 0;
             return EK_ERR_STOPPED;
         }
     }
+    rows_done++;
     return EK_OK;
 }
 
@@ -186,18 +189,14 @@ ek_status ek_model_invoke(void) {
         return EK_ERR_NOT_READY;
     }
     rows_done = 0;
-    const EK_FLASH ek_layer *layer = ek_model_plan.layers;
-    const EK_FLASH ek_layer *const end = layer + ek_model_plan.layer_count;
-    if (is_streamed()) {
-        layer += count_layers(layer); /* the rows took it to its end */
-    }
-    while (layer != end) {
-        const uint32_t count = count_layers(layer);
-        begin_segment(count);
-        if (continue_segment(layer, count) != 0) {
+    int first = is_streamed() ? end_of_segment(0) : 0; /* the rows took the first one to its end */
+    while (first < ek_model_plan.layer_count) {
+        const int end = end_of_segment(first);
+        begin_segment(first, end);
+        if (continue_segment(first, end - 1) != 0) {
             return EK_ERR_STOPPED;
         }
-        layer += count;
+        first = end;
     }
     return EK_OK;
 }

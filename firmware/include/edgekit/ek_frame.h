@@ -32,6 +32,9 @@ extern "C" {
  */
 uint32_t ek_crc32(uint32_t crc, const uint8_t *data, size_t size_bytes);
 
+/* The CRC-32 of anything that is followed by its own, as a packet is. */
+#define EK_CRC32_RESIDUE 0x2144df1cu
+
 /* Little-endian access to packet bytes; no alignment needed. */
 uint16_t ek_get_u16(const uint8_t *bytes);
 uint32_t ek_get_u32(const uint8_t *bytes);
@@ -43,7 +46,9 @@ void ek_put_u64(uint8_t *bytes, uint64_t value);
 /* A decoder in the middle of a stream. The fields are its own; the packet buffer is the caller's. */
 typedef struct ek_frame_decoder {
     uint8_t *packet;         /* where the packet is put together */
-    uint16_t capacity_bytes; /* its size */
+    uint32_t crc;            /* CRC-32 of the bytes decoded so far */
+    uint16_t capacity_bytes; /* size of the longest packet that is taken */
+    uint16_t room_bytes;     /* bytes of a packet that are kept; the caller may change it at any time */
     uint16_t size_bytes;     /* packet bytes decoded so far */
     uint8_t block_left;      /* bytes still to come in the current COBS block */
     uint8_t zero_due;        /* the block is followed by a 0x00 of the packet, unless the frame ends */
@@ -59,8 +64,9 @@ void ek_frame_decoder_init(ek_frame_decoder *decoder, uint8_t *packet, uint16_t 
 
 /*
  * Takes the next byte of the stream. Returns the packet's size in bytes (header to CRC) when the byte
- * closed a frame whose COBS coding, length and CRC are right, else 0. The packet stays in the buffer
- * until the next call. Any other bytes (noise, text, damaged or oversized frames) are dropped silently.
+ * closed a frame whose COBS coding, length and CRC are right, else 0. The packet, or its first room_bytes
+ * (at least EK_FRAME_HEADER_BYTES; capacity_bytes to begin with), stays in the buffer until the next call.
+ * Any other bytes (noise, text, damaged or oversized frames) are dropped silently.
  */
 uint16_t ek_frame_receive(ek_frame_decoder *decoder, uint8_t byte);
 

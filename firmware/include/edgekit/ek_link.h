@@ -35,8 +35,8 @@ extern "C" {
 #endif
 
 /*
- * Longest body, in bytes, of a request or a reply. The device announces it and keeps two packets of
- * this size. Small boards set 64; every request of the protocol fits that.
+ * Longest body, in bytes, of a request or a reply. The device announces it and has room for a packet of
+ * this size and a short one. Small boards set 64; every request of the protocol fits that.
  */
 #ifndef EK_LINK_MAX_BODY_BYTES
 #define EK_LINK_MAX_BODY_BYTES 512
@@ -45,6 +45,9 @@ extern "C" {
 #if EK_LINK_MAX_BODY_BYTES < 64 || EK_LINK_MAX_BODY_BYTES > 32768
 #error "EK_LINK_MAX_BODY_BYTES must lie between 64 and 32768"
 #endif
+
+#define EK_LINK_PACKET_BYTES       (EK_FRAME_OVERHEAD_BYTES + EK_LINK_MAX_BODY_BYTES)
+#define EK_LINK_SHORT_PACKET_BYTES 64 /* suffices for an error reply, and for requests without data */
 
 /* Request types. The reply to one has type | EK_LINK_REPLY, or is an EK_LINK_ERROR_REPLY. */
 #define EK_LINK_HELLO            0x01 /* start a session */
@@ -88,15 +91,15 @@ typedef struct ek_link {
     uint32_t arena_used_bytes; /* counted once, since asking the engine would end what is held */
     ek_status model_status;    /* what ek_model_init returned */
     uint16_t number;           /* number of the last request that was run */
-    uint16_t reply_bytes;      /* size of its reply, which lies in `reply`; 0: no session yet */
+    uint16_t reply_at;         /* where in `packets` its reply is kept; 0: it is not, and can be made again */
+    uint16_t reply_bytes;      /* size of that reply; 0: no session yet */
     uint16_t session_count;    /* sessions since start-up */
     uint16_t held_op;          /* operator that RUN_TO_OP stops at */
     uint8_t next_input;        /* input that WRITE_INPUT must go on with; input_count: all written */
     uint8_t is_generated;      /* the inputs are those of GENERATE_INPUT */
     uint8_t outputs_valid;     /* the outputs are those of one run on a written input */
     uint8_t reset_due;         /* restart once the reply is out */
-    uint8_t request[EK_FRAME_OVERHEAD_BYTES + EK_LINK_MAX_BODY_BYTES];
-    uint8_t reply[EK_FRAME_OVERHEAD_BYTES + EK_LINK_MAX_BODY_BYTES];
+    uint8_t packets[EK_LINK_PACKET_BYTES + EK_LINK_SHORT_PACKET_BYTES]; /* the request, the reply behind it */
 } ek_link;
 
 /*

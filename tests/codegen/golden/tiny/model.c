@@ -14,8 +14,8 @@
 #if EK_KERNELS_VERSION != 2
 #error "model.c is for ek_kernels.h version 2: generate it again with these headers' edgekit"
 #endif
-#if EK_PLAN_VERSION != 3
-#error "model.c is for ek_plan.h version 3: generate it again with these headers' edgekit"
+#if EK_PLAN_VERSION != 4
+#error "model.c is for ek_plan.h version 4: generate it again with these headers' edgekit"
 #endif
 
 #define OP_COUNT 11
@@ -152,157 +152,127 @@ static const EK_FLASH ek_softmax op10_probabilities = {
     .diff_min = -124,
 };
 
-static const EK_FLASH ek_operand operands[] = {
-    {.rows = {32, 6, 6}, .pad_top = 0, .height = 6, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {16, 7, 7}, .pad_top = 0, .height = 7, .taps = 3, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 6, 3}, .pad_top = 1, .height = 3, .taps = 3, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {48, 6, 3}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {32, 6, 1}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = 0},
-    {.rows = {0, 6, 3}, .pad_top = 0, .height = 3, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {48, 6, 3}, .pad_top = 0, .height = 3, .taps = 2, .stride = 2, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 4, 2}, .pad_top = 0, .height = 2, .taps = 2, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {16, 4, 2}, .pad_top = 0, .height = 2, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 8, 2}, .pad_top = 1, .height = 2, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 8, 2}, .pad_top = -1, .height = 2, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {0, 2, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-    {.rows = {16, 3, 1}, .pad_top = 0, .height = 1, .taps = 1, .stride = 1, .dilation = 1, .producer = EK_PRODUCED_BEFORE},
-};
-
 static const EK_FLASH ek_layer layers[] = {
     /* 0 PAD 1x6x6x1 -> 1x7x7x1 pad */
     {.kernel = ek_pad_s8,
      .params = &op0_pad,
-     .outside = NULL,
-     .inputs = &operands[0],
-     .output = {16, 7, 7},
      .scratch_offset = 0,
-     .height = 7,
      .op_index = 0,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 0, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 1 CONV_2D 1x7x7x1 -> 1x3x3x2 stem/Relu */
     {.kernel = ek_conv_2d_s8,
      .params = &op1_stem_relu,
-     .outside = NULL,
-     .inputs = &operands[1],
-     .output = {0, 6, 3},
      .scratch_offset = 0,
-     .height = 3,
      .op_index = 1,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 1, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 2 DEPTHWISE_CONV_2D 1x3x3x2 -> 1x3x3x2 depthwise/Relu */
     {.kernel = ek_depthwise_conv_2d_s8,
      .params = &op2_depthwise_relu,
-     .outside = NULL,
-     .inputs = &operands[2],
-     .output = {48, 6, 3},
      .scratch_offset = 0,
-     .height = 3,
      .op_index = 2,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 2, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 3 CONV_2D 1x3x3x2 -> 1x3x3x2 pointwise/BiasAdd */
     {.kernel = ek_conv_2d_s8,
      .params = &op3_pointwise_biasadd,
-     .outside = NULL,
-     .inputs = &operands[3],
-     .output = {32, 6, 1},
      .scratch_offset = 0,
-     .height = 3,
      .op_index = 3,
-     .input_count = 1,
-     .fused = 1},
+     .first_operand = 3, .operand_count = 1,
+     .fused = 1, .reader = 1},
     /* 4 ADD 1x3x3x2 + 1x3x3x2 -> 1x3x3x2 residual/Add */
     {.kernel = ek_add_s8,
      .params = &op4_residual_add,
-     .outside = NULL,
-     .inputs = &operands[4],
-     .output = {48, 6, 3},
      .scratch_offset = 0,
-     .height = 3,
      .op_index = 4,
-     .input_count = 2,
-     .fused = 0},
+     .first_operand = 4, .operand_count = 2,
+     .fused = 0, .reader = 0},
     /* 5 MAX_POOL_2D 1x3x3x2 -> 1x2x2x2 max_pool */
     {.kernel = ek_max_pool_2d_s8,
      .params = &op5_max_pool,
-     .outside = NULL,
-     .inputs = &operands[6],
-     .output = {0, 4, 2},
      .scratch_offset = 0,
-     .height = 2,
      .op_index = 5,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 6, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 6 AVERAGE_POOL_2D 1x2x2x2 -> 1x2x2x2 average_pool */
     {.kernel = ek_average_pool_2d_s8,
      .params = &op6_average_pool,
-     .outside = NULL,
-     .inputs = &operands[7],
-     .output = {16, 4, 2},
      .scratch_offset = 0,
-     .height = 2,
      .op_index = 6,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 7, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
     {.kernel = ek_accumulate_s8,
      .params = &op7_sums,
-     .outside = NULL,
-     .inputs = &operands[8],
-     .output = {0, 8, 2},
      .scratch_offset = 0,
-     .height = 2,
      .op_index = EK_NO_OP,
-     .input_count = 2,
-     .fused = 0},
+     .first_operand = 8, .operand_count = 2,
+     .fused = 0, .reader = 0},
     /* 7 MEAN 1x2x2x2 -> 1x1x1x2 mean */
     {.kernel = ek_mean_of_sums_s8,
      .params = &op7_mean,
-     .outside = NULL,
-     .inputs = &operands[10],
-     .output = {0, 2, 1},
      .scratch_offset = 0,
-     .height = 1,
      .op_index = 7,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 10, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 8 RESHAPE 1x1x1x2 -> 1x2 flatten/Reshape */
     {.kernel = NULL,
      .params = NULL,
-     .outside = NULL,
-     .inputs = &operands[11],
-     .output = {0, 2, 1},
      .scratch_offset = 0,
-     .height = 1,
      .op_index = 8,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 11, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 9 FULLY_CONNECTED 1x2 -> 1x3 logits/BiasAdd */
     {.kernel = ek_fully_connected_s8,
      .params = &op9_logits_biasadd,
-     .outside = NULL,
-     .inputs = &operands[12],
-     .output = {16, 3, 1},
      .scratch_offset = 0,
-     .height = 1,
      .op_index = 9,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 12, .operand_count = 1,
+     .fused = 0, .reader = 0},
     /* 10 SOFTMAX 1x3 -> 1x3 probabilities */
     {.kernel = ek_softmax_s8,
      .params = &op10_probabilities,
-     .outside = NULL,
-     .inputs = &operands[13],
-     .output = {0, 3, 1},
      .scratch_offset = 0,
-     .height = 1,
      .op_index = 10,
-     .input_count = 1,
-     .fused = 0},
+     .first_operand = 13, .operand_count = 1,
+     .fused = 0, .reader = 0},
 };
+
+static const EK_FLASH ek_operand operands[] = {
+    {-1, 0, 0}, {0, 1, 0}, {1, 2, 0}, {2, 0, 0}, {3, 0, 0}, {1, 0, 0}, {2, 3, 0}, {5, 4, 0}, {6, 0, 0},
+    {-2, 5, 0}, {7, 6, 0}, {8, 0, 0}, {8, 0, 0}, {10, 0, 0},
+};
+
+static const EK_FLASH ek_reach reaches[] = {
+    {.pad_top = 0, .taps = 1, .stride = 1, .dilation = 1},
+    {.pad_top = 0, .taps = 3, .stride = 2, .dilation = 1},
+    {.pad_top = 1, .taps = 3, .stride = 1, .dilation = 1},
+    {.pad_top = 0, .taps = 2, .stride = 2, .dilation = 1},
+    {.pad_top = 0, .taps = 2, .stride = 1, .dilation = 1},
+    {.pad_top = 1, .taps = 1, .stride = 1, .dilation = 1},
+    {.pad_top = -1, .taps = 1, .stride = 1, .dilation = 1},
+};
+
+/* offset, row_bytes, height, ring_rows */
+static const EK_FLASH ek_tensor tensors[] = {
+    {0, 8, 2, 2}, /* -2 */
+    {32, 6, 6, 6}, /* -1 */
+    {16, 7, 7, 7}, /* 0 */
+    {0, 6, 3, 3}, /* 1 */
+    {48, 6, 3, 3}, /* 2 */
+    {32, 6, 3, 1}, /* 3 */
+    {48, 6, 3, 3}, /* 4 */
+    {0, 4, 2, 2}, /* 5 */
+    {16, 4, 2, 2}, /* 6 */
+    {0, 8, 2, 2}, /* 7 */
+    {0, 2, 1, 1}, /* 8 */
+    {0, 2, 1, 1}, /* 9 */
+    {16, 3, 1, 1}, /* 10 */
+    {0, 3, 1, 1}, /* 11 */
+};
+
+static const int8_t *const EK_FLASH outside_rows[] = {NULL};
 
 static const ek_tensor_info inputs[] = {
     {.name = "image",
@@ -343,17 +313,19 @@ const ek_model_info *ek_model_get_info(void) {
     return &info;
 }
 
-static const EK_FLASH uint32_t input_offsets[] = {32};
 static const EK_FLASH uint32_t output_offsets[] = {0};
 static const int8_t *taps[3];
 static uint16_t progress[2];
 
 const EK_FLASH ek_plan ek_model_plan = {
     .layers = layers,
-    .layer_count = 12,
-    .input_offsets = input_offsets,
-    .output_offsets = output_offsets,
+    .tensors = &tensors[2],
+    .operands = operands,
+    .reaches = reaches,
+    .outside_rows = outside_rows,
     .row_places = NULL,
+    .output_offsets = output_offsets,
     .taps = taps,
     .progress = progress,
+    .layer_count = 12,
 };

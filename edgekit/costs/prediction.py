@@ -1,0 +1,87 @@
+"""What a program will take of a board: RAM to the byte, flash and instructions closely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit.codegen.c_model import constant_bytes, variable_bytes
+from edgekit.codegen.layers import Program
+from edgekit.codegen.memory_plan import MemoryPlan
+from edgekit.costs.tables import CostTable, Harness, Level
+from edgekit.costs.work import engine_work, layer_work
+
+_ARENA = "link/main.c.bss.arena"
+_WORD_BYTES = 4
+
+ENGINE = "engine"
+"""What the engine does between kernels, among the kernels of a table."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Bytes of flash (code, constants, initial data), of RAM without the stack, and the instructions of one
+    inference; ``op_instructions`` are those of operators by their numbers. What was not measured is None.
+    """
+
+    flash_bytes: int | None
+    static_bytes: int | None
+    instructions: int | None
+    op_instructions: Mapping[int, int]
+
+
+UNKNOWN = Prediction(None, None, None, {})
+"""Of a core or compiler that nothing was measured for."""
+
+
+def predict(
+    program: Program, plan: MemoryPlan, table: CostTable | None, optimize: str, port: str
+) -> Prediction:
+    """What ``program`` costs as it lies in ``plan``, built with ``optimize`` for a board of that ``port``."""
+    level = table.level(optimize) if table is not None else None
+    if level is None:
+        return UNKNOWN
+    ops = _op_instructions(program, plan, level)
+    harness = level.harnesses.get(port)
+    return Prediction(
+        flash_bytes=None if harness is None else _flash_bytes(program, plan, level, harness),
+        static_bytes=None if harness is None else _static_bytes(program, plan, harness),
+        instructions=None if ops is None else sum(ops.values()),
+        op_instructions={} if ops is None else {index: count for index, count in ops.items() if index >= 0},
+    )
+
+
+def _op_instructions(program: Program, plan: MemoryPlan, level: Level) -> dict[int, int] | None:
+    """Instructions by operator; those of the engine between layers that take turns have the number -1."""
+    totals = {-1: _cost(engine_work(program, plan), level.instructions[ENGINE])}
+    for layer in program.layers:
+        if layer.call is None:
+            continue
+        if layer.call.function not in level.instructions:
+            return None
+        cost = _cost(layer_work(layer, program.graph), level.instructions[layer.call.function])
+        totals[layer.op.index] = totals.get(layer.op.index, 0.0) + cost
+    return {index: round(count) for index, count in totals.items()}
+
+
+def _cost(work: Mapping[str, int], costs: Mapping[str, float]) -> float:
+    return sum(costs.get(kind, 0.0) * count for kind, count in work.items())
+
+
+def _flash_bytes(program: Program, plan: MemoryPlan, level: Level, harness: Harness) -> int | None:
+    functions = {layer.call.function for layer in program.layers if layer.call is not None}
+    if not functions <= level.pieces.keys():
+        return None
+    kernels = level.reached(functions) - set(harness.pieces)
+    kernel_bytes = sum(level.pieces[name].size_bytes for name in kernels)
+    return harness.flash_bytes + kernel_bytes + constant_bytes(program, plan)
+
+
+def _static_bytes(program: Program, plan: MemoryPlan, harness: Harness) -> int:
+    """Zeroed variables one after the other, each aligned, as the linker lays them out."""
+    own = {f"model/model.c.bss.{name}": size for name, size in variable_bytes(program, plan).items()}
+    own[_ARENA] = plan.arena_bytes
+    end = 0
+    for variable in harness.variables:
+        end += -end % variable.alignment + own.get(variable.name, variable.size_bytes)
+    return harness.data_bytes + end + -end % _WORD_BYTES

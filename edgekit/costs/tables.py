@@ -1,0 +1,102 @@
+"""Measured costs of the kernels and of the rest of an image, for a core and a compiler.
+
+``benchmarks/calibrate.py`` writes a file for each pair; a pair without one was never measured, and then
+nothing is predicted. The tests measure real networks again, and so notice when a kernel has changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from edgekit.records import Record
+
+_FOLDER = Path(__file__).resolve().parent / "tables"
+
+_LEVELS = {"ram": "size", "size": "size", "speed": "speed"}
+"""What compilers optimize for, by ``--optimize``."""
+
+_MEASURED_AS = {"cortex-m0plus": "cortex-m0", "cortex-m4": "cortex-m4f"}
+"""Cores that run the same code as another one that was measured."""
+
+
+class Piece(Record, frozen=True):
+    """A function or constant of the kernels: its bytes, and the others that the linker keeps with it."""
+
+    size_bytes: int
+    refers_to: tuple[str, ...] = ()
+
+
+class Variable(Record, frozen=True):
+    """A zeroed variable. Of those whose size depends on the model, the size is that of another model."""
+
+    name: str
+    size_bytes: int
+    alignment: int
+
+
+class Harness(Record, frozen=True):
+    """All of an image but the model and its kernels: start-up, port, link, engine.
+
+    ``flash_bytes`` are its code and constants. ``pieces`` are those of them that kernels use, too.
+    ``variables`` are all zeroed ones of an image in their order, the model's included; ``data_bytes`` the
+    others.
+    """
+
+    flash_bytes: int
+    data_bytes: int
+    variables: tuple[Variable, ...]
+    pieces: tuple[str, ...]
+
+
+class Level(Record, frozen=True):
+    """Costs at one level of optimization. ``instructions`` of a kernel for each kind of work; ``pieces`` by
+    name; ``harnesses`` by the port of the board.
+    """
+
+    instructions: dict[str, dict[str, float]]
+    pieces: dict[str, Piece]
+    harnesses: dict[str, Harness]
+
+    def reached(self, functions: Iterable[str]) -> set[str]:
+        """The names of all pieces that those functions bring into an image, their own included."""
+        found: set[str] = set()
+        waiting = list(functions)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self.pieces[name].refers_to
+        return found
+
+
+class CostTable(Record, frozen=True):
+    """What was measured for a core with a compiler."""
+
+    core: str
+    compiler: str
+    levels: dict[str, Level]
+
+    def level(self, optimize: str) -> Level | None:
+        """The costs of what is built with ``optimize``; None where that was not measured."""
+        return self.levels.get(_LEVELS[optimize])
+
+
+def measured_core(core: str) -> str:
+    """The core that was measured for ``core``: another one where both run the same code."""
+    return _MEASURED_AS.get(core, core)
+
+
+@lru_cache
+def cost_table(core: str, toolchain: str) -> CostTable | None:
+    """The costs for ``core`` with ``toolchain`` ("zig", "gcc"); None where they were not measured."""
+    path = table_path(measured_core(core), toolchain)
+    return msgspec.json.decode(path.read_bytes(), type=CostTable) if path.is_file() else None
+
+
+def table_path(core: str, toolchain: str) -> Path:
+    """Where the costs for ``core`` with ``toolchain`` are kept."""
+    return _FOLDER / f"{core}-{toolchain}.json"
