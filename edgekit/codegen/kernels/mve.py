@@ -7,12 +7,13 @@ kind; what is not usual here is left to other kernels. The parameters are those 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.fine_sums import fine_sums
 from edgekit.codegen.kernels.values import (
     ConstantArray,
@@ -271,6 +272,16 @@ def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
         ),
+        header=_HEADER,
+    )
+
+
+def accumulate_call(graph: Graph, op: Op) -> KernelCall:
+    """Takes up a row of the image in the sums of its channels."""
+    return replace(
+        portable.accumulate_call(graph, op),
+        function="ek_mve_accumulate_s8",
+        source=f"{_FOLDER}/accumulate.c",
         header=_HEADER,
     )
 

@@ -123,6 +123,9 @@ void ek_mve_add_s8(const void *params, const int8_t *const *rows, int8_t *output
 /* AVERAGE_POOL_2D (params: ek_pool_2d) over windows that lie inside the input as a whole. No scratch. */
 void ek_mve_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+/* ek_accumulate_s8, with the same parameters and rows. No scratch. */
+void ek_mve_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
 #ifdef __cplusplus
 }
 #endif
