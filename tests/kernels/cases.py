@@ -204,9 +204,9 @@ def rounded_once_cases() -> Iterator[Case]:
         yield _behind_relu(_conv_2d((1, width), (1, 1), (1, 1), (1, 1), "SAME", channels, filters), random)
     for channels, filters, width in ((16, 8, 9), (32, 4, 6), (3, 8, 18), (16, 4, 3), (24, 4, 5), (48, 4, 4)):
         for stride in ((1, 1), (2, 2)):
-            yield _behind_relu(
-                _conv_2d((4, width), (3, 3), stride, (1, 1), "SAME", channels, filters), random
-            )
+            case = _conv_2d((4, width), (3, 3), stride, (1, 1), "SAME", channels, filters)
+            yield case
+            yield _behind_relu(case, random)
     yield _behind_relu(_conv_2d((9, 10), (10, 4), (2, 2), (1, 1), "SAME", 1, 64), random)
     for width, channels in ((48, 8), (25, 4), (13, 8), (12, 16), (7, 4), (6, 64), (5, 8), (3, 12), (1, 4)):
         for stride in ((1, 1), (2, 2)):
