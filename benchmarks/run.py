@@ -94,7 +94,7 @@ def _link_speed(device: Device) -> int:
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| model | board | build | instructions | per MAC | predicted | code B | constants B | of them harness "
+        "| model | board | build | instructions | per MAC | predicted | code B | constants B | harness B "
         "| model B | arena B | static B | stack B | RAM B | exact | link B/s |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -113,9 +113,7 @@ def _line(row: Row) -> str:
         "" if predicted is None else f"{predicted / cost.ticks - 1:+.1%}",
         f"{cost.code_bytes:,}",
         f"{cost.constant_bytes:,}",
-        ""
-        if cost.harness_code_bytes is None
-        else f"{cost.harness_code_bytes + cost.harness_constant_bytes:,}",
+        f"{(cost.harness_code_bytes or 0) + (cost.harness_constant_bytes or 0):,}",
         f"{cost.model_bytes:,}",
         f"{cost.arena_bytes:,}",
         f"{cost.static_bytes:,}",
