@@ -197,6 +197,16 @@ def output_stage_cases() -> Iterator[Case]:
         yield _conv_2d(extents, (1, 7), (1, 2), (1, 1), "SAME", 5, 10)
 
 
+def odd_window_cases() -> Iterator[Case]:
+    """Rows of windows that are no multiple of four elements, over all widths of a few pixels."""
+    for width, (channels, size) in enumerate(
+        ((3, (3, 3)), (1, (3, 3)), (2, (5, 5)), (3, (2, 2)), (5, (3, 1)))
+    ):
+        for stride in ((1, 1), (2, 2)):
+            for extent in ((4, 3 * width + 1), (4, 3 * width + 2), (4, 3 * width + 3)):
+                yield _conv_2d(extent, size, stride, (1, 1), "SAME", channels, 4 + width)
+
+
 def _ties_of_convolution(shift: int, zero_point: int, clamp: tuple[int, int]) -> Case:
     """The biases of :func:`_ties` as those of a convolution with one pixel."""
     case = _ties(shift)
