@@ -18,6 +18,7 @@ import pytest
 from kernels.cases import (
     Case,
     all_cases,
+    narrow_depthwise_cases,
     odd_window_cases,
     output_stage_cases,
     packed_cases,
@@ -54,6 +55,7 @@ def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
         packed_cases(),
         output_stage_cases(),
         odd_window_cases(),
+        narrow_depthwise_cases(),
         short_add_cases(),
     )
     cases = {case.name: case for case in every}
@@ -134,6 +136,8 @@ def test_every_kernel_has_cases() -> None:
         "ek_dsp_depthwise_conv_2d_s8": True,
         "ek_dsp_fully_connected_exact_s8": True,
         "ek_dsp_fully_connected_s8": True,
+        "ek_dsp_strided_depthwise_conv_2d_exact_s8": True,
+        "ek_dsp_strided_depthwise_conv_2d_s8": True,
     }
 
 
@@ -156,10 +160,18 @@ FAULTS = {
     "conv: rests of copied rows": ("conv_2d.c", " + slot % 2;", ";"),
     "dots: end of the loop": ("dot.S", "    bne 14b\n", ""),
     "fully connected: rest": ("fully_connected.c", "rest[r] = input[i];", "rest[r] = 0;"),
-    "columns: halves": ("columns.S", "pkhtb r8, r11, r10, asr #16", "pkhtb r8, r11, r10"),
-    "depthwise: pixel 2 of four": ("depthwise_columns.S", "[r2, #2]", "[r2, #1]"),
-    "depthwise: right edge": ("depthwise_conv_2d.c", "inside * EK_DSP_COLUMN_WORDS, right", "6, 0"),
-    "depthwise: last channels": ("depthwise_conv_2d.c", "i + QUAD <= channels", "i <= channels"),
+    "depthwise: halves": ("depthwise.S", "pkhtb r4, r12, r7, asr #16", "pkhtb r4, r12, r7"),
+    "depthwise: third row": ("depthwise.S", "smlatt r11, lr, r7, r11", "smlabb r11, lr, r7, r11"),
+    "depthwise: oldest column": ("depthwise.S", "    eor r0, r0, #32\n", ""),
+    "depthwise: right edge": ("depthwise.S", "    sub r4, r12, r3\n", "    mov r4, r2\n"),
+    "depthwise: last output at the edge": ("depthwise.S", "    sub r8, r8, #4\n", ""),
+    "depthwise: left edge": ("depthwise_conv_2d.c", "(WINDOW - conv->outside)", "(uint32_t)WINDOW"),
+    "depthwise: last channels": ("depthwise.S", "    movhi r9, r2\n", "    movhi r9, r9\n"),
+    "depthwise: place of columns": (
+        "depthwise_conv_2d.c",
+        "columns = scratch + skipped",
+        "columns = scratch",
+    ),
     "add: rest": ("add.c", "i < add->size; i++", "i + 1 < add->size; i++"),
     "clamp": ("clamp.h", "byte > highest ? highest : byte", "byte"),
 }

@@ -34,7 +34,7 @@ _PAIRS = 2  # of a quad
 _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
 _STEP = 8  # inputs of fully connected layers
-_COLUMN_BYTES = 24  # of four channels of three rows
+_COLUMNS_BYTES = 88  # scratch of depthwise convolutions
 # Sums of the channel in the upper half of the weights have 24 bits.
 _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
@@ -110,17 +110,18 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     output_width = graph.tensors[op.output].shape[2]
     window = op.window
     is_usual = (window.height, window.width, window.dilation_width, op.depth_multiplier) == (3, 3, 1, 1)
-    if not is_usual or channels < _QUAD:
+    stride, left = window.stride_width, window.pad_left
+    right = (output_width - 1) * stride + window.width - left - width
+    if not is_usual or channels < _QUAD or stride > 2 or left > 1 or right > 1:
         return None
-    # The channels that run together, in the order in which they lie in a word: 0, 2, 1, 3.
     first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
-    order = (first[:, None] + [0, 2, 1, 3]).reshape(-1)
+    together = (first[:, None] + np.arange(_QUAD)).reshape(-1)
     weights = op.filter[0].transpose(2, 1, 0).reshape(channels, -1).astype(np.int64)
-    stage = _stage(op, weights, order, np.full(order.shape, _LOWER_UNIT_BITS))
+    stage = _stage(op, weights, together, np.full(together.shape, _LOWER_UNIT_BITS))
     if stage is None:
         return None
-    columns = (output_width - 1) * window.stride_width + window.width
-    name = "depthwise_conv_2d_exact" if stage.is_exact else "depthwise_conv_2d"
+    name = ("strided_" if stride > 1 else "") + "depthwise_conv_2d" + ("_exact" if stage.is_exact else "")
+    order = [0, 1, 2] if stride > 1 else [0, 2, 1]
     return KernelCall(
         f"ek_dsp_{name}_s8",
         f"{_FOLDER}/depthwise_conv_2d.c",
@@ -128,28 +129,28 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         struct(
             input=array(map(uint16, (width, channels))),
             output=array(map(uint16, (output_width, channels))),
-            window=window_struct(window),
-            columns=uint16(columns),
+            inner=uint16(output_width - (right > 0)),
+            outside=Integer("uint8_t", left),
             input_zero_point=int8(op.input_zero_point),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
             stream=ConstantArray(
-                "weights", "uint32_t", _depthwise_stream(stage), f"{channels} channels, four at a time"
+                "weights", "uint32_t", _depthwise_stream(stage, order), f"{channels} channels, four at a time"
             ),
         ),
         header=_HEADER,
-        more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/depthwise_columns.S"),
-        scratch_bytes=columns * _COLUMN_BYTES,
+        more_sources=(f"{_FOLDER}/depthwise.S",),
+        scratch_bytes=_COLUMNS_BYTES,
         outside=outside_value(op),
     )
 
 
-def _depthwise_stream(stage: _Stage) -> NDArray[np.uint32]:
-    """``ek_dsp_depthwise_conv_2d.stream`` of channels in the order 0, 2, 1, 3 of each four."""
+def _depthwise_stream(stage: _Stage, order: list[int]) -> NDArray[np.uint32]:
+    """``ek_dsp_depthwise_conv_2d.stream``, the columns of the window in that ``order``."""
     quads = len(stage.bias) // _QUAD
-    taps = stage.weights.reshape(quads, _QUAD, 3, 3)  # channels, columns, rows
+    taps = stage.weights.reshape(quads, _QUAD, 3, 3)[:, :, order]  # channels, columns, rows
     pairs = _halfwords(taps[..., 0], taps[..., 1])
-    thirds = _halfwords(taps[:, 0::2, :, 2], taps[:, 1::2, :, 2])
+    thirds = _halfwords(taps[:, :2, :, 2], taps[:, 2:, :, 2])
     words = np.concatenate([pairs, thirds], axis=1).transpose(0, 2, 1).reshape(quads, -1)
     constants = stage.constants.reshape(quads, -1)
     stream = np.column_stack([stage.bias.reshape(quads, _QUAD), words, constants])

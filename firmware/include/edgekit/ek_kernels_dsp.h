@@ -60,30 +60,40 @@ void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8
 typedef struct ek_dsp_depthwise_conv_2d {
     ek_row_shape input;  /* at least four channels */
     ek_row_shape output; /* as many */
-    ek_window window;    /* 3 x 3, dilation 1 */
-    uint16_t columns;    /* that all windows of a row reach over, those outside the input included */
+    uint16_t inner;  /* pixels before the one, if any, whose last column lies right of the input: all, or all
+                        but the last */
+    uint8_t outside; /* 1: the first column of the first pixel lies left of the input */
     int8_t input_zero_point;
     int8_t activation_min;
     int8_t activation_max;
     /*
      * Four output channels a, b, c, d after each other; the last four, where they are no multiple of four,
      * overlap those before. Words of 32 bits:
-     *   four words   biases of a, c, b, d, zero point of the input and rounding constants included
-     *   18 words     weights, column by column: two int16 each, the first in the lower half; with 0, 1, 2
-     *                the rows: (a0, a1), (c0, c1), (b0, b1), (d0, d1), (a2, c2), (b2, d2)
-     *   constants    of a, c, b, d: multiplier and addend (unit 2^32), or multiplier, rounding and right
+     *   four words   biases, zero point of the input and rounding constants included
+     *   18 words     weights, column by column, the first, third and second one, or with the stride 2 in
+     *                their order: two int16 each, the first in the lower half; with 0, 1, 2 the rows:
+     *                (a0, a1), (b0, b1), (c0, c1), (d0, d1), (a2, c2), (b2, d2)
+     *   constants    of each: multiplier and addend (unit 2^32), or multiplier, rounding and right
      */
     const uint32_t *stream;
 } ek_dsp_depthwise_conv_2d;
 
-/* DEPTHWISE_CONV_2D (params: ek_dsp_depthwise_conv_2d) with a depth multiplier of 1 by one factor. Scratch:
- * 24 bytes a column. */
+/* DEPTHWISE_CONV_2D (params: ek_dsp_depthwise_conv_2d) with a depth multiplier of 1 and a window of 3 x 3
+ * that moves by a column, by one factor. Scratch: 88 bytes. */
 void ek_dsp_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
 /* The same, exactly. */
 void ek_dsp_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                        void *scratch);
+
+/* The same where the window moves by two columns. */
+void ek_dsp_strided_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                         void *scratch);
+
+/* The same, exactly. */
+void ek_dsp_strided_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                               void *scratch);
 
 typedef struct ek_dsp_fully_connected {
     uint32_t input_depth;  /* elements of the input row */

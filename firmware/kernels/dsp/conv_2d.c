@@ -19,25 +19,30 @@ typedef struct tile_code {
     ek_dsp_run_tile *run;
 } tile_code;
 
-/* `count` bytes of the row from byte `first` on; the input's zero point stands in for those outside it.
- * `copy` has room for fours. */
-static void copy_columns(const ek_dsp_conv_2d *conv, const int8_t *row, int32_t first, int32_t count,
-                         int8_t *copy) {
-    const int32_t row_bytes = conv->input.width * conv->input.channels;
-    const int32_t end = first + count > row_bytes ? row_bytes - first : count;
-    const uint32_t fill = (uint8_t)conv->input_zero_point * 0x01010101u;
-    int32_t i = first < 0 ? -first : 0;
+/* The bytes of a row that windows reach over: of `count` bytes, those from `begin` to `end` lie inside the
+ * input. */
+typedef struct reach {
+    int32_t count;
+    int32_t begin;
+    int32_t end;
+    uint32_t outside; /* four times the input's zero point */
+} reach;
+
+/* Copies them. `copy` has room for fours. */
+static inline void copy_columns(const int8_t *row, reach columns, int8_t *copy) {
+    int32_t i = 0;
     EK_NO_UNROLL
-    for (int32_t outside = 0; outside < count; outside += 4) {
-        ek_dsp_store(copy + outside, fill);
+    for (; i < columns.count; i += 4) {
+        ek_dsp_store(copy + i, columns.outside);
+    }
+    i = columns.begin;
+    EK_NO_UNROLL
+    for (; i + 4 <= columns.end; i += 4) {
+        ek_dsp_store(copy + i, ek_dsp_load(row + i));
     }
     EK_NO_UNROLL
-    for (; i + 4 <= end; i += 4) {
-        ek_dsp_store(copy + i, ek_dsp_load(row + first + i));
-    }
-    EK_NO_UNROLL
-    for (; i < end; i++) {
-        copy[i] = row[first + i];
+    for (; i < columns.end; i++) {
+        copy[i] = row[i];
     }
 }
 
@@ -45,16 +50,22 @@ static void copy_columns(const ek_dsp_conv_2d *conv, const int8_t *row, int32_t 
 static EK_NOINLINE void expand_copies(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int32_t count,
                                       const ek_dsp_tile *tile, tile_code code, int8_t *copy) {
     const int8_t *const copied = copy;
+    const int32_t first = tile->windows[0];
+    const int32_t row_bytes = conv->input.width * conv->input.channels;
+    const reach columns = {count, first < 0 ? -first : 0,
+                           count < row_bytes - first ? count : row_bytes - first,
+                           (uint8_t)conv->input_zero_point * 0x01010101u};
+    const uint32_t height = conv->window.height;
     ek_dsp_tile row = *tile;
     for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
-        row.windows[i] -= tile->windows[0];
+        row.windows[i] -= first;
     }
-    for (uint32_t tap = 0; tap < conv->window.height; tap++) {
-        const uint32_t slot = tap * row.row_rest;
-        row.rest = tile->rest + slot / 2 * 2 * code.pixels + slot % 2;
-        copy_columns(conv, rows[tap], tile->windows[0], count, copy);
+    for (uint32_t tap = 0, slot = 0; tap < height; tap++) {
+        copy_columns(rows[tap] + first, columns, copy);
         code.expand(&row, &copied, &copied + 1);
         row.elements += row.row_quads * PAIRS * code.pixels;
+        slot += row.row_rest;
+        row.rest = tile->rest + slot / 2 * 2 * code.pixels + slot % 2;
     }
 }
 
