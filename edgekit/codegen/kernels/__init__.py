@@ -41,3 +41,8 @@ def kernel_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) ->
         if call is not None:
             return call
     return portable.kernel_call(graph, op)
+
+
+def accumulate_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) -> KernelCall:
+    """How a mean over an image takes up a row of it on a core of those ``features``."""
+    return (mve if "mve" in features else portable).accumulate_call(graph, op)

@@ -6,11 +6,14 @@ kind; what is not usual here is left to other kernels. The parameters are those 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.fine_sums import fine_sums
 from edgekit.codegen.kernels.values import (
     ConstantArray,
@@ -44,11 +47,20 @@ _FOLDER = "kernels/mve"
 _LANES = 16
 _PIXELS = 4
 _GROUP = 4
-_SUM_BYTES = 4
-_POINTER_BYTES = 4
-_DEPTHWISE_SCRATCH_BYTES = 1088
+
+_PATCH_BYTES = 448
+_MOST_PATCHES = 252
+_OFFSETS = 255
+_DOT_FILES = ("dot_pixel.S", "dot_tiles.S")
+_COLUMNS = {1: ([0, 1, 2], 6), 2: ([0, 2, 1], 9)}
+"""Of a 3x3 convolution's stride: in which order it takes columns, and those that four windows have."""
 
 _DEPTHWISE_TAPS = 3
+_DEPTHWISE_SCRATCH_BYTES = 384
+_LARGEST_TILES = {1: 12, 2: 6}
+_ZEROS_BEFORE = 6
+_ZEROS_BEHIND = 8
+
 _LARGEST_ADD_SHIFT = 24
 _LEAST_ADD_SHIFT = 18
 _ADD_TRIES = 3
@@ -78,49 +90,90 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     stage = _stage(op, op.filter.reshape(filters, depth))
     if stage is None or is_grouped or window.dilation_width != 1 or not _meets_columns(op, graph):
         return None
-    is_pixel = (window.height, window.width) == (1, 1)
-    sums_bytes = (filters + filters % 2) * _PIXELS * _SUM_BYTES
-    name = "conv_2d_1x1" if is_pixel else "conv_2d"
-    files = (*(() if is_pixel else ("copy_windows.S",)), "dot_tile.S", "requantize.S")
-    weights = _in_pairs(op.filter.reshape(filters, depth))
+    variant = _variant(op, graph)
+    weights = variant.in_order(stage.weights.reshape(op.filter.shape))
+    stream = np.concatenate([_in_pairs(weights), stage.constants], axis=1)
     return KernelCall(
-        f"ek_mve_{name}_s8",
-        f"{_FOLDER}/{name}.c",
+        f"ek_mve_{variant.name}_s8",
+        f"{_FOLDER}/{variant.name}.c",
         "ek_mve_conv_2d",
         struct(
             input=_row_shape(graph, op.inputs[0]),
             output=_row_shape(graph, op.output),
             window=_window(window),
             input_zero_point=int8(op.input_zero_point),
-            weights=ConstantArray(
-                "weights", "int8_t", weights, f"{dims(weights.shape)} of {filters}x{depth}"
-            ),
-            stage=stage,
+            patches=Integer("uint8_t", variant.patches),
+            copied_together=Integer("uint8_t", variant.copied_together),
+            stage=stage.params,
+            stream_words=uint32(stream.size),
+            stream=ConstantArray("weights", "uint32_t", stream, f"{filters} filters of {depth}, in fours"),
         ),
         header=_HEADER,
-        more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
-        scratch_bytes=sums_bytes + (0 if is_pixel else _PIXELS * depth + _staged_bytes(op)),
-        alignment=_alignment(filters),
-        outside=None if is_pixel else op.input_zero_point,
+        more_sources=tuple(f"{_FOLDER}/{file}" for file in variant.files),
+        scratch_bytes=variant.scratch_bytes,
+        alignment=_GROUP,
+        outside=None if variant.name == "conv_2d_1x1" else op.input_zero_point,
         tile_pixels=_PIXELS,
     )
 
 
-def _staged_bytes(op: Conv2D) -> int:
-    """The rows of four windows and a pointer to each."""
+@dataclass(frozen=True)
+class _Variant:
+    """Which kernel runs a convolution. ``in_order`` makes (O, depth) of its filters (O, H, W, I)."""
+
+    name: str
+    files: tuple[str, ...]
+    scratch_bytes: int
+    in_order: Callable[[NDArray[np.int8]], NDArray[np.int8]]
+    patches: int = 0
+    copied_together: int = 0
+
+
+def _variant(op: Conv2D, graph: Graph) -> _Variant:
     window = op.window
-    columns = (_PIXELS - 1) * window.stride_width + window.width
-    return window.height * (columns * int(op.filter.shape[3]) + _POINTER_BYTES)
+    filters, channels = op.filter.shape[0], int(op.filter.shape[3])
+    width = graph.tensors[op.output].shape[2]
+    size, stride = (window.height, window.width), window.stride_width
+    if size == (1, 1):
+        return _Variant("conv_2d_1x1", _DOT_FILES, 0, lambda weights: weights.reshape(filters, -1))
+    if size == (3, 3) and stride in _COLUMNS and channels % _LANES == 0 and width >= _PIXELS:
+        taps, columns = _COLUMNS[stride]
+        scratch_bytes = size[0] * columns * channels
+        return _Variant(
+            "conv_2d_3x3",
+            ("copy_columns.S", "dot_columns.S"),
+            scratch_bytes,
+            lambda weights: (
+                weights[:, :, taps]
+                .reshape(filters, *size, -1, _LANES)
+                .transpose(0, 1, 3, 2, 4)
+                .reshape(filters, -1)
+            ),
+        )
+    run, step = window.width * channels, stride * channels
+    depth = window.height * run
+    fitting = (count for count in range(_PIXELS, 1, -1) if count * run <= _LANES)
+    together = next((count for count in fitting if (count - 1) * max(depth, step) + run <= _OFFSETS), 1)
+    patches = max(_PATCH_BYTES // depth // _PIXELS, 1) * _PIXELS
+    patches = min(patches, width + -width % _PIXELS, _MOST_PATCHES)
+    return _Variant(
+        "conv_2d",
+        ("copy_runs.S", *_DOT_FILES),
+        patches * depth,
+        lambda weights: weights.reshape(filters, -1),
+        patches,
+        together,
+    )
 
 
 @_call.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     window = op.window
     channels = op.filter.shape[3]
-    weights = op.filter[0].transpose(2, 0, 1)
+    weights = op.filter[0].transpose(2, 1, 0)
     is_usual = (
         (window.height, window.width) == (_DEPTHWISE_TAPS, _DEPTHWISE_TAPS)
-        and window.stride_width in {1, 2}
+        and window.stride_width in _LARGEST_TILES
         and window.dilation_width == 1
         and window.pad_left <= 1
         and op.depth_multiplier == 1
@@ -128,6 +181,9 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     stage = _stage(op, weights.reshape(channels, -1))
     if stage is None or not is_usual or not _meets_columns(op, graph):
         return None
+    taps = np.pad(stage.weights, ((0, 0), (_ZEROS_BEFORE, _LANES - _ZEROS_BEFORE - stage.weights.shape[1])))
+    rows = np.pad(taps.reshape(channels // _GROUP, -1), ((0, 0), (0, _ZEROS_BEHIND)))
+    stream = np.hstack([np.ascontiguousarray(rows).view("<u4"), stage.constants])
     return KernelCall(
         "ek_mve_depthwise_conv_2d_s8",
         f"{_FOLDER}/depthwise_conv_2d.c",
@@ -137,13 +193,15 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
             output=_row_shape(graph, op.output),
             window=_window(window),
             input_zero_point=int8(op.input_zero_point),
-            weights=ConstantArray("weights", "int8_t", weights, f"OHW {dims(weights.shape)}"),
-            stage=stage,
+            tile_pixels=Integer("uint8_t", _LARGEST_TILES[window.stride_width]),
+            stage=stage.params,
+            stream_words=uint32(stream.size),
+            stream=ConstantArray("weights", "uint32_t", stream, f"{channels} channels, in fours"),
         ),
         header=_HEADER,
-        more_sources=(f"{_FOLDER}/dot_taps.S", f"{_FOLDER}/interleave.S", f"{_FOLDER}/requantize.S"),
+        more_sources=(f"{_FOLDER}/depthwise_tile.S",),
         scratch_bytes=_DEPTHWISE_SCRATCH_BYTES,
-        alignment=_alignment(channels),
+        alignment=_GROUP,
         outside=op.input_zero_point,
     )
 
@@ -218,6 +276,16 @@ def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
     )
 
 
+def accumulate_call(graph: Graph, op: Op) -> KernelCall:
+    """Takes up a row of the image in the sums of its channels."""
+    return replace(
+        portable.accumulate_call(graph, op),
+        function="ek_mve_accumulate_s8",
+        source=f"{_FOLDER}/accumulate.c",
+        header=_HEADER,
+    )
+
+
 def add_constants(op: Add) -> tuple[int, int, int, int] | None:
     """``(first, second, offset, shift)`` with which (a * first + b * second + offset) >> shift, clamped, is
     the byte that ``op`` makes of a and b, for all 65,536 pairs; None where a few tries find none.
@@ -284,39 +352,45 @@ def _add_offset(first: int, second: int, shift: int, wanted: NDArray[np.int32]) 
     return offset if least <= most and fits and abs(offset) < 2**31 else None
 
 
-def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> Struct | None:
-    """``ek_mve_stage`` of ``op`` with ``weights`` (O, taps); None where it takes no such factors."""
+@dataclass(frozen=True)
+class _Stage:
+    """``ek_mve_stage``, the constants of each four channels, and the weights (O, taps) that these are for."""
+
+    params: Struct
+    constants: NDArray[np.uint32]
+    weights: NDArray[np.int8]
+
+
+def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | None:
+    """The stage of ``op`` with ``weights`` (O, taps); None where it takes no such factors."""
     channels = op.bias.size
     multiplier = np.broadcast_to(op.requantization.multiplier, channels)
     shift = np.broadcast_to(op.requantization.shift, channels)
-    is_visible = op.activation_min < op.output_zero_point
-    bias = _folded_bias(op, weights)
     # Without a shift there is no tie, and no room for the zero point on top of the largest int32.
-    if channels < _GROUP or shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
+    if channels % _GROUP or shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
         return None
-    general = (bias, multiplier, shift)
-    saturates = (op.output_zero_point, op.activation_min, op.activation_max) == (-128, -128, 127)
-    fine = fine_sums(*general, weights) if saturates and channels % _GROUP == 0 else None
-    starts = [0, *range(channels % _GROUP or _GROUP, channels, _GROUP)]
-    groups = []
-    for start in starts:
-        group = slice(start, start + _GROUP)
-        if fine is not None and fine.found[group].all():
-            groups.append(np.concatenate([fine.offset[group], fine.multiplier[group], [0]]))
-        else:
-            shifts = np.ascontiguousarray(shift[group].astype(np.int8)).view("<i4")
-            groups.append(np.concatenate([bias[group], multiplier[group], shifts]))
-    factors = np.stack(groups).astype(np.int32)
-    return struct(
-        factors=ConstantArray(
-            "factors", "int32_t", factors, f"{len(starts)} groups of 4 of {channels} channels"
-        ),
-        rounds_ties_away=Integer("uint8_t", int(is_visible)),
-        sum_bits=Integer("uint8_t", fine.bits if fine is not None else 0),
+    bias = _folded_bias(op, weights)
+    fine = fine_sums(bias, multiplier, shift, weights, op.output_zero_point)
+    if (op.activation_min, op.activation_max) == (-128, 127) and fine.found.all():
+        constants = np.stack([fine.offset, fine.multiplier]).astype(np.int32)
+        weights = np.where(fine.is_constant[:, None], np.int8(0), weights)
+        words, bits = _by_fours(constants), fine.bits
+    else:
+        shifts = np.ascontiguousarray(shift.astype(np.int8)).view("<i4")
+        words, bits = np.hstack([_by_fours(np.stack([bias, multiplier])), shifts[:, None]]), 0
+    params = struct(
+        sum_bits=Integer("uint8_t", bits),
         zero_point=int8(op.output_zero_point),
         activation_min=int8(op.activation_min),
         activation_max=int8(op.activation_max),
     )
+    return _Stage(params, words.astype(np.int32).view(np.uint32), weights)
+
+
+def _by_fours(constants: NDArray[np.int32]) -> NDArray[np.int32]:
+    """``constants`` (kinds, channels) as (channels / 4, kinds * 4)."""
+    kinds, channels = constants.shape
+    return constants.reshape(kinds, -1, _GROUP).transpose(1, 0, 2).reshape(channels // _GROUP, -1)
 
 
 def _folded_bias(
@@ -328,11 +402,12 @@ def _folded_bias(
     return folded.astype(np.int32)
 
 
-def _in_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8]:
-    """``weights`` (O, depth) as (pairs, steps, 2, 16): see ``ek_mve_conv_2d``."""
+def _in_pairs(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """``weights`` (O, depth) as (O / 4, words): see ``ek_mve_conv_2d``."""
     filters, depth = weights.shape
-    padded = np.pad(weights, ((0, filters % 2), (-depth % _LANES, 0)))
-    return padded.reshape((filters + 1) // 2, 2, -1, _LANES).transpose(0, 2, 1, 3)
+    padded = np.pad(weights, ((0, 0), (0, -depth % _LANES)))
+    pairs = padded.reshape(filters // 2, 2, -1, _LANES).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(pairs).reshape(filters // _GROUP, -1).view("<u4")
 
 
 def _meets_columns(op: Conv2D | DepthwiseConv2D, graph: Graph) -> bool:
@@ -341,11 +416,6 @@ def _meets_columns(op: Conv2D | DepthwiseConv2D, graph: Graph) -> bool:
     width, columns = (graph.tensors[index].shape[2] for index in (op.inputs[0], op.output))
     last = (columns - 1) * window.stride_width - window.pad_left
     return window.pad_left < window.width and last < width
-
-
-def _alignment(channels: int) -> int:
-    """Of rows: words of four channels are stored where their number allows it."""
-    return _GROUP if channels % _GROUP == 0 else 1
 
 
 def _window(window: Window) -> Struct:

@@ -20,53 +20,71 @@ extern "C" {
 #endif
 
 /*
- * From sums to int8, as ek_output_stage has it, for at least 4 output channels whose shifts are 0 or to the
- * right.
+ * From sums to int8, as ek_output_stage has it, for output channels in fours, whose shifts are to the right.
+ * The constants of four channels are words of a kernel's stream.
  *
- * The channels come in groups of four: 0..3, and then four by four those from channels % 4 on, or from 4 on
- * if that is 0. So the first two groups overlap where the number is no multiple of four. A group is nine
- * words: four biases, four multipliers, and the four shifts as bytes, that of the first channel lowest.
+ * sum_bits other than 0: four offsets and four multipliers, with which the byte of each sum is
+ * ((sum * 2^sum_bits + offset) * multiplier >> 31) + 2^11 >> 12, cut off at -128 and 127: the other fields are
+ * not read. 0: four biases and four multipliers, and a word of the four shifts as bytes, the first channel's
+ * lowest.
  */
 typedef struct ek_mve_stage {
-    const int32_t *factors;
-    uint8_t rounds_ties_away; /* 0: no result below the zero point is visible, so its ties do not matter */
-    uint8_t sum_bits;         /* see above; 0 where no group has such factors */
+    uint8_t sum_bits;
     int8_t zero_point;
     int8_t activation_min;
     int8_t activation_max;
 } ek_mve_stage;
 
-/* What dot products run over: `depth` elements a filter and output pixel. The weights of two neighbouring
- * filters alternate, 16 bytes each; the first 16 bytes of a filter have (-depth) % 16 bytes of padding in
- * front. An odd last filter has a partner of any values. */
+/*
+ * Each output is a dot product of `depth` elements. The stream has, filter after filter in fours: the weights
+ * of the first two, 16 bytes of each in turn, with zeros at the end where the depth is no multiple of 16; those
+ * of the other two; the constants of the four.
+ */
 typedef struct ek_mve_conv_2d {
     ek_row_shape input;
-    ek_row_shape output; /* at least 4 channels; rows of the output are aligned to 4 if these are in fours */
+    ek_row_shape output; /* channels in fours; rows aligned to 4 */
     ek_window window;    /* dilation is 1 */
     int8_t input_zero_point;
-    const int8_t *weights;
+    uint8_t patches;         /* windows of ek_mve_conv_2d_s8 to copy at a time, at most */
+    uint8_t copied_together; /* at once, 1..4: if several, a row of them has at most 16 bytes in all */
     ek_mve_stage stage;
+    uint32_t stream_words;
+    const uint32_t *stream;
 } ek_mve_conv_2d;
 
-/* CONV_2D whose window is a single pixel without padding (params: ek_mve_conv_2d). Scratch: 16 bytes an
- * output channel, their number rounded up to even. */
+/* CONV_2D whose window is a single pixel without padding (params: ek_mve_conv_2d). No scratch. */
 void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* CONV_2D (params: ek_mve_conv_2d). Scratch: as above, 4 * depth bytes, and for each row of the window 4 and
- * the columns of four neighbouring windows. */
+/* CONV_2D (params: ek_mve_conv_2d). Scratch: patches * depth bytes. What `copied_together` windows have in a row
+ * of the input, and from the first byte of the first to the last one of the last patch, is less than 256 bytes
+ * if they are several. */
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* A depthwise convolution, 3 x 3, each output channel from the input channel of its number. */
+/*
+ * CONV_2D, 3 x 3 at stride 1 or 2, of input channels in sixteens, for rows of at least four pixels (params:
+ * ek_mve_conv_2d). Of two filters, the stream has row by row of the window, and sixteen by sixteen channels, the
+ * weights of each column: of 0, 1 and 2, or at stride 2 of 0, 2 and 1. Scratch: 18 bytes an input channel, at
+ * stride 2 27.
+ */
+void ek_mve_conv_2d_3x3_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/*
+ * A depthwise convolution, 3 x 3, each output channel from the input channel of its number. The stream has of
+ * every four channels: for each of them 6 bytes of 0, its nine weights column by column, and a 0; 8 bytes of 0;
+ * the constants of the four.
+ */
 typedef struct ek_mve_depthwise_conv_2d {
-    ek_row_shape input;
-    ek_row_shape output; /* as many channels as the input has, at least 4; alignment as above */
+    ek_row_shape input;  /* rows aligned to 4 */
+    ek_row_shape output; /* as many channels, in fours; rows aligned to 4 */
     ek_window window;    /* 3 x 3, stride 1 or 2, dilation 1, pad_left 0 or 1 */
     int8_t input_zero_point;
-    const int8_t *weights; /* [channels][3][3] */
+    uint8_t tile_pixels; /* to compute at a time at most: up to 12 at stride 1, 6 at stride 2 */
     ek_mve_stage stage;
+    uint32_t stream_words;
+    const uint32_t *stream;
 } ek_mve_depthwise_conv_2d;
 
-/* DEPTHWISE_CONV_2D (params: ek_mve_depthwise_conv_2d). Scratch: 1,088 bytes. */
+/* DEPTHWISE_CONV_2D (params: ek_mve_depthwise_conv_2d). Scratch: 384 bytes. */
 void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
@@ -104,6 +122,9 @@ void ek_mve_add_s8(const void *params, const int8_t *const *rows, int8_t *output
 
 /* AVERAGE_POOL_2D (params: ek_pool_2d) over windows that lie inside the input as a whole. No scratch. */
 void ek_mve_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* ek_accumulate_s8, with the same parameters and rows. No scratch. */
+void ek_mve_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus
 }

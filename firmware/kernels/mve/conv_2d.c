@@ -1,86 +1,101 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CONV_2D: see ek_kernels_mve.h. The windows of four output pixels are copied one behind the other, so that
- * the dot products run over one stretch each. A copy serves all filters: it costs a tenth of the products
- * with 16 filters, and a fortieth with 64.
+ * CONV_2D: see ek_kernels_mve.h. Windows are copied to patches, one behind the other, so that the dot products
+ * run over one stretch each. Sixteen bytes are copied at once: a part of a window's row, or short rows of several
+ * windows. Of windows that hang over an end of the row the bytes inside are; the others hold the zero point.
  */
 #include "edgekit/ek_kernels_mve.h"
 
+#include <arm_mve.h>
+
 #include "copy.h"
+#include "runs.h"
 #include "tile.h"
 
-/* Copies the columns left..left+columns-1 of each row, some of which lie outside the input, to `staged`, and
- * has `staged_rows` point there. */
-static void stage_columns(const ek_mve_conv_2d *conv, const int8_t *const *rows, int32_t left,
-                          int32_t columns, int8_t *staged, const int8_t **staged_rows) {
+/* How the windows of a convolution are copied. */
+typedef struct copier {
+    const ek_mve_conv_2d *conv;
+    uint32_t depth;    /* bytes of a window */
+    uint32_t run;      /* bytes of one of its rows */
+    uint32_t together; /* windows that are copied at once */
+    ek_mve_runs runs;
+} copier;
+
+static copier copier_of(const ek_mve_conv_2d *conv, const int8_t *const *rows) {
+    const uint32_t step = (uint32_t)conv->window.stride * conv->input.channels;
+    copier copy;
+    copy.conv = conv;
+    copy.run = (uint32_t)conv->window.width * conv->input.channels;
+    copy.depth = conv->window.height * copy.run;
+    copy.together = conv->copied_together;
+    copy.runs.height = conv->window.height;
+    copy.runs.rows = rows;
+    copy.runs.row_bytes = copy.run;
+    copy.runs.from_step = copy.together * step;
+    copy.runs.to_step = copy.together * copy.depth;
+    for (uint32_t i = 0; i < EK_MVE_BYTES; i++) {
+        const uint32_t window = copy.together > 1 ? i / copy.run : 0;
+        copy.runs.from[i] = (uint8_t)(window * step + i - window * copy.run);
+        copy.runs.offsets[i] = (uint8_t)(window * copy.depth + i - window * copy.run);
+    }
+    return copy;
+}
+
+/* Copies what is inside the input of `count` windows from number `x` on, `times` times; they lie at `to`. */
+static void copy_windows(copier *copy, uint32_t x, uint32_t count, uint32_t times, int8_t *to) {
+    const ek_mve_conv_2d *const conv = copy->conv;
     const int32_t channels = conv->input.channels;
-    const int32_t beyond = left + columns - conv->input.width;
-    const int32_t before = left < 0 ? -left : 0;
-    const int32_t after = beyond > 0 ? beyond : 0;
-    const int32_t inside = (columns - before - after) * channels;
-    const int32_t first = (left + before) * channels;
-    for (int32_t row = 0; row < conv->window.height; row++) {
-        staged_rows[row] = staged;
-        if (before != 0) {
-            staged = ek_mve_fill(staged, conv->input_zero_point, before * channels);
+    const uint8x16_t from = vldrbq_u8(copy->runs.from);
+    int32_t first = ((int32_t)(x * conv->window.stride) - conv->window.pad_left) * channels;
+    copy->runs.times = times;
+    for (uint32_t part = 0; part < copy->run; part += EK_MVE_BYTES) {
+        const int32_t behind = conv->input.width * channels - first; /* offsets from here on are outside */
+        uint32_t lanes = vctp8q(count * copy->run - part);
+        if (first < 0) {
+            lanes &= first > -UINT8_MAX ? vcmpcsq_n_u8(from, (uint8_t)-first) : 0u;
         }
-        staged = ek_mve_copy(staged, rows[row] + first, inside);
-        if (after != 0) {
-            staged = ek_mve_fill(staged, conv->input_zero_point, after * channels);
+        if (behind < UINT8_MAX) {
+            lanes &= behind > 0 ? ~(uint32_t)vcmpcsq_n_u8(from, (uint8_t)behind) : 0u;
         }
+        copy->runs.first = first;
+        copy->runs.to = to + part;
+        copy->runs.lanes = lanes;
+        ek_mve_copy_runs(&copy->runs);
+        first += EK_MVE_BYTES;
     }
 }
 
-/* Copies the windows of the tile that starts at column `x` of the output. Those of pixels behind the row's
- * end hold anything. */
-static void copy_tile(const ek_mve_conv_2d *conv, ek_mve_windows *windows, const int8_t *const *rows,
-                      uint32_t x, const int8_t **staged_rows) {
-    const int32_t left = (int32_t)x * conv->window.stride - conv->window.pad_left;
-    const int32_t columns = (EK_MVE_PIXELS - 1) * conv->window.stride + conv->window.width;
-    if (left >= 0 && left + columns <= conv->input.width) {
-        windows->rows = rows;
-        windows->first = (uint32_t)left * conv->input.channels;
-    } else {
-        int8_t *const staged = (int8_t *)(staged_rows + windows->height);
-        stage_columns(conv, rows, left, columns, staged, staged_rows);
-        windows->rows = staged_rows;
-        windows->first = 0;
+/* Copies `count` windows from number `x` on, one behind the other. */
+static void fill_patches(copier *copy, uint32_t x, uint32_t count, int8_t *patches) {
+    const ek_mve_conv_2d *const conv = copy->conv;
+    const int32_t stride = conv->window.stride;
+    /* The windows first..last are inside the input. */
+    const int32_t first = (conv->window.pad_left + stride - 1) / stride;
+    const int32_t last = (conv->input.width + conv->window.pad_left - conv->window.width) / stride;
+    if ((int32_t)x < first || (int32_t)(x + count) > last + 1) {
+        ek_mve_fill(patches, conv->input_zero_point, (int32_t)(count * copy->depth));
     }
-    ek_mve_copy_windows(windows);
+    while (count > 0) {
+        const uint32_t together = count < copy->together ? count : copy->together;
+        const int32_t inside = (int32_t)x < first ? 0 : last + 1 - (int32_t)x;
+        uint32_t times = (inside < (int32_t)count ? (inside > 0 ? (uint32_t)inside : 0) : count) / together;
+        times = times > 0 ? times : 1;
+        copy_windows(copy, x, together, times, patches);
+        x += times * together;
+        count -= times * together;
+        patches += times * together * copy->depth;
+    }
 }
 
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
     const ek_mve_conv_2d *const conv = params;
     const uint32_t filters = conv->output.channels;
-    const uint32_t width = conv->output.width;
-    const uint32_t last = width > EK_MVE_PIXELS ? width - EK_MVE_PIXELS : 0;
-    ek_mve_requantization requantization;
-    ek_mve_windows windows;
-    ek_mve_tile tile;
-    tile.weights = conv->weights;
-    tile.sums = scratch;
-    tile.sums_end = tile.sums + (filters + filters % 2) * EK_MVE_PIXELS;
-    windows.run = (uint32_t)conv->window.width * conv->input.channels;
-    windows.height = conv->window.height;
-    windows.step = (uint32_t)conv->window.stride * conv->input.channels;
-    tile.depth = windows.height * windows.run;
-    /* Of the scratch memory: sums, row pointers and rows of a tile at an end of the row, patches. */
-    const int8_t **const staged_rows = (const int8_t **)tile.sums_end;
-    const uint32_t staged_bytes = (EK_MVE_PIXELS - 1) * windows.step + windows.run;
-    windows.patches = (int8_t *)(staged_rows + windows.height) + windows.height * staged_bytes;
-    ek_mve_prepare(&requantization, &conv->stage, filters);
-    requantization.pixels = width < EK_MVE_PIXELS ? width : EK_MVE_PIXELS;
-    for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
-        tile.pixels[i] = windows.patches + i * tile.depth;
-    }
-    for (uint32_t x = 0;;) {
-        copy_tile(conv, &windows, rows, x, staged_rows);
-        ek_mve_dot_tile(&tile);
-        ek_mve_finish(&requantization, tile.sums, conv->stage.factors, output + x * filters, filters);
-        if (x == last) {
-            return;
-        }
-        /* The last tile overlaps the one before it where the width is no multiple of four. */
-        x = x + EK_MVE_PIXELS < last ? x + EK_MVE_PIXELS : last;
+    copier copy = copier_of(conv, rows);
+    ek_mve_tile tile = ek_mve_tile_of(conv, copy.depth);
+    for (uint32_t x = 0; x < conv->output.width; x += conv->patches) {
+        const uint32_t left = conv->output.width - x;
+        const uint32_t pixels = left < conv->patches ? left : conv->patches;
+        fill_patches(&copy, x, pixels, scratch);
+        ek_mve_run_pixels(&tile, pixels, scratch, copy.depth, output + x * filters, filters);
     }
 }

@@ -1,41 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The two steps of a 3 x 3 depthwise convolution of up to 16 channels: eight columns of three rows are
- * interleaved to quads, words of four neighbouring columns of one channel, and these are multiplied.
- */
+/* What the 3 x 3 depthwise convolution hands to its assembly: a tile of up to twelve pixels, all channels. */
 #ifndef EDGEKIT_MVE_DEPTHWISE_H
 #define EDGEKIT_MVE_DEPTHWISE_H
 
 #include <stdint.h>
 
-#define EK_MVE_TAPS     3
-#define EK_MVE_LANES    16
-#define EK_MVE_QUADS    3
-#define EK_MVE_COLUMNS  8
-#define EK_MVE_QUAD_SET (EK_MVE_QUADS * EK_MVE_LANES * 4) /* bytes of the quads of a row */
+#include "tile.h"
 
-/* interleave.S depends on this layout. */
-typedef struct ek_mve_columns {
-    const int8_t *rows[EK_MVE_TAPS]; /* where the last of the columns inside lies in each row */
-    int8_t *quads;        /* [out] [rows][quads][16 lanes][4 columns]; quad i starts at column 2 * i */
-    uint32_t step;        /* bytes from a column to the next */
-    uint32_t lanes;       /* channels, 1..16 */
-    uint32_t end;         /* 1..8: columns end..7 lie outside */
-    uint32_t skips_first; /* 1: column 0 lies outside, too */
-    int32_t zero_point;   /* what lies outside */
-} ek_mve_columns;
+#define EK_MVE_TAPS         3
+#define EK_MVE_WORD         4  /* channels that go together, a word of each column */
+#define EK_MVE_PIECE        4  /* columns that are fetched at once */
+#define EK_MVE_PIECES       4  /* that a tile has at most */
+#define EK_MVE_VECTORS      3  /* of four pixels */
+#define EK_MVE_COLUMN_BYTES 12 /* a word of each row */
 
-void ek_mve_interleave(const ek_mve_columns *columns);
+/* Of the scratch memory. */
+#define EK_MVE_SUMS_BYTES    192
+#define EK_MVE_COLUMNS_BYTES 192
 
-/* dot_taps.S depends on this layout. */
-typedef struct ek_mve_taps {
-    const int8_t *quads;
-    const int8_t *weights; /* [lanes][3][3] */
-    int32_t *sums;         /* [out] [2][16][4]: four pixels of each channel, then the rest of the pixels */
-    uint32_t lanes;
-    uint32_t stride; /* 1: six pixels, two a quad; 2: three, one a quad */
-} ek_mve_taps;
+/* depthwise_tile.S depends on this layout. */
+typedef struct ek_mve_depthwise_tile {
+    int8_t *slots[EK_MVE_PIECES];                   /* where each piece's columns go, in `columns` */
+    uint32_t offsets[EK_MVE_PIECES][EK_MVE_PIECE];  /* where they come from, bytes from `rows` */
+    uint32_t outputs[EK_MVE_VECTORS][EK_MVE_PIXELS]; /* addresses, less 4; aligned to 4 */
+    const int8_t *rows[EK_MVE_TAPS];                /* aligned to 4 */
+    const uint32_t *stream;                         /* as in ek_mve_depthwise_conv_2d */
+    const uint32_t *stream_end;
+    int8_t *columns; /* words [columns][rows], 16 columns at most; those outside the input hold its zero point */
+    int32_t *sums;   /* [4][12]; with `columns` before, a few of them may be read as such */
+    uint32_t inside; /* columns inside the input, if fewer than a piece */
+    uint32_t last;   /* pixels of the last vector */
+    uint32_t copy;   /* 0: fewer columns than a piece, 1: two pieces, 2: four */
+    uint32_t dot;    /* 0: up to 6 pixels, 1: up to 12; 2: up to 6 at stride 2 */
+    uint32_t finish_kind; /* 0..2: one to three vectors; 3: any number, in two roundings */
+    uint32_t last_sums;   /* bytes from the sums of the first vector to those of the last */
+    ek_mve_finish finish;
+    uint32_t room[3]; /* for the assembly */
+} ek_mve_depthwise_tile;
 
-void ek_mve_dot_taps(const ek_mve_taps *taps);
+void ek_mve_depthwise(ek_mve_depthwise_tile *tile);
 
 #endif /* EDGEKIT_MVE_DEPTHWISE_H */

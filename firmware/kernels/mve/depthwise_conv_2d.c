@@ -1,56 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * DEPTHWISE_CONV_2D, 3 x 3: see ek_kernels_mve.h. Tiles of six pixels at stride 1, three at stride 2, by up
- * to 16 channels; depthwise.h has the steps.
- */
+/* DEPTHWISE_CONV_2D, 3 x 3: see ek_kernels_mve.h. A row as tiles of about the same size; depthwise.h. */
 #include "edgekit/ek_kernels_mve.h"
 
+#include <arm_mve.h>
+
 #include "depthwise.h"
-#include "tile.h"
 
-#define SUMS_BYTES (2 * EK_MVE_LANES * EK_MVE_PIXELS * 4) /* of the scratch memory; the quads lie behind */
+/* What does not change along the row. */
+static ek_mve_depthwise_tile tile_of(const ek_mve_depthwise_conv_2d *conv, void *scratch) {
+    ek_mve_depthwise_tile tile;
+    tile.stream = conv->stream;
+    tile.stream_end = conv->stream + conv->stream_words;
+    tile.sums = scratch;
+    tile.columns = (int8_t *)scratch + EK_MVE_SUMS_BYTES;
+    tile.finish = ek_mve_finish_of(&conv->stage);
+    return tile;
+}
 
-/* One tile: what all of its channels share. */
-typedef struct depthwise_tile {
-    ek_mve_columns columns;
-    ek_mve_taps taps;
-    ek_mve_requantization requantization;
-    uint32_t pixels;  /* those that exist */
-    uint32_t filters; /* output channels */
-} depthwise_tile;
-
-/* All channels of the tile whose first column is `left`. */
-static void run_tile(const ek_mve_depthwise_conv_2d *conv, depthwise_tile *tile, const int8_t *const *rows,
-                     int32_t left, int8_t *output) {
-    const int32_t inside = conv->input.width - left;
-    const uint32_t odd = tile->filters % 4;
-    const int32_t *factors = conv->stage.factors;
-    ek_mve_requantization *const requantization = &tile->requantization;
-    uint32_t lanes = odd != 0 ? EK_MVE_LANES - 4 + odd : EK_MVE_LANES; /* groups of four do not straddle */
-    tile->columns.end = inside < EK_MVE_COLUMNS ? (uint32_t)inside : EK_MVE_COLUMNS;
-    tile->columns.skips_first = left < 0;
-    const int32_t last = (left + (int32_t)tile->columns.end - 1) * conv->input.channels;
-    for (uint32_t channel = 0; channel < tile->filters;) {
-        lanes = lanes < tile->filters - channel ? lanes : tile->filters - channel;
-        for (uint32_t row = 0; row < EK_MVE_TAPS; row++) {
-            tile->columns.rows[row] = rows[row] + last + channel;
-        }
-        tile->columns.lanes = tile->taps.lanes = lanes;
-        tile->taps.weights = conv->weights + channel * EK_MVE_TAPS * EK_MVE_TAPS;
-        ek_mve_interleave(&tile->columns);
-        ek_mve_dot_taps(&tile->taps);
-        requantization->pixels = tile->pixels < EK_MVE_PIXELS ? tile->pixels : EK_MVE_PIXELS;
-        ek_mve_finish(requantization, tile->taps.sums, factors, output, lanes);
-        if (tile->pixels > EK_MVE_PIXELS) {
-            requantization->pixels = tile->pixels - EK_MVE_PIXELS;
-            ek_mve_finish(requantization, tile->taps.sums + EK_MVE_PIXELS * EK_MVE_LANES, factors,
-                          output + EK_MVE_PIXELS * tile->filters, lanes);
-        }
-        factors += (lanes + 3) / 4 * 9;
-        output += lanes;
-        channel += lanes;
-        lanes = EK_MVE_LANES;
+/* Where columns come from and go: the tile's columns begin with `left`, of `count`. */
+static void place_columns(const ek_mve_depthwise_conv_2d *conv, ek_mve_depthwise_tile *tile,
+                          const int8_t *const *rows, int32_t left, int32_t count) {
+    const uint32_t channels = conv->input.channels;
+    const int32_t first = left < 0 ? 0 : left;
+    const int32_t end = left + count < conv->input.width ? left + count : conv->input.width;
+    const int32_t inside = end - first;
+    const uint32x4_t columns = vmulq_n_u32(vidupq_n_u32(0, 1), channels);
+    for (uint32_t row = 0; row < EK_MVE_TAPS; row++) {
+        tile->rows[row] = rows[row] + (uint32_t)first * channels;
     }
+    tile->inside = (uint32_t)inside;
+    tile->copy = inside < EK_MVE_PIECE ? 0 : inside <= 2 * EK_MVE_PIECE ? 1 : 2;
+    for (int32_t piece = 0; piece < EK_MVE_PIECES; piece++) {
+        /* The last pieces end where the columns do. */
+        const int32_t latest = inside > EK_MVE_PIECE ? inside - EK_MVE_PIECE : 0;
+        const int32_t start = piece * EK_MVE_PIECE < latest ? piece * EK_MVE_PIECE : latest;
+        tile->slots[piece] = tile->columns + (first - left + start) * EK_MVE_COLUMN_BYTES;
+        vst1q_u32(tile->offsets[piece], vaddq_n_u32(columns, (uint32_t)start * channels));
+    }
+    if (inside < count) {
+        for (uint32_t i = 0; i < EK_MVE_COLUMNS_BYTES; i += 16) {
+            vst1q_s8(tile->columns + i, vdupq_n_s8(conv->input_zero_point));
+        }
+    }
+}
+
+/* Where `pixels` of them go, from `output` on. */
+static void place_outputs(const ek_mve_depthwise_conv_2d *conv, ek_mve_depthwise_tile *tile, uint32_t pixels,
+                          int8_t *output) {
+    const uint32_t vectors = (pixels + EK_MVE_PIXELS - 1) / EK_MVE_PIXELS;
+    const uint32x4_t steps = vmulq_n_u32(vidupq_n_u32(0, 1), conv->output.channels);
+    for (uint32_t i = 0; i < vectors; i++) {
+        const uint32_t first = (uint32_t)(output + i * EK_MVE_PIXELS * conv->output.channels);
+        vst1q_u32(tile->outputs[i], vaddq_n_u32(steps, first - EK_MVE_WORD));
+    }
+    tile->last = pixels - (vectors - 1) * EK_MVE_PIXELS;
+    tile->last_sums = (vectors - 1) * 16;
+    tile->finish_kind = conv->stage.sum_bits == 0 ? 3 : vectors - 1;
+    tile->dot = conv->window.stride != 1 ? 2 : pixels > 6 ? 1 : 0;
 }
 
 void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
@@ -58,23 +64,14 @@ void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, 
     const ek_mve_depthwise_conv_2d *const conv = params;
     const uint32_t stride = conv->window.stride;
     const uint32_t width = conv->output.width;
-    const uint32_t step = stride == 1 ? 2 * EK_MVE_QUADS : EK_MVE_QUADS;
-    const uint32_t last = width > step ? width - step : 0;
-    depthwise_tile tile;
-    tile.pixels = width < step ? width : step;
-    tile.filters = conv->output.channels;
-    tile.taps.sums = scratch;
-    tile.taps.quads = tile.columns.quads = (int8_t *)scratch + SUMS_BYTES;
-    tile.taps.stride = stride;
-    tile.columns.step = conv->input.channels;
-    tile.columns.zero_point = conv->input_zero_point;
-    ek_mve_prepare(&tile.requantization, &conv->stage, tile.filters);
-    for (uint32_t x = 0;;) {
-        run_tile(conv, &tile, rows, (int32_t)(x * stride) - conv->window.pad_left, output + x * tile.filters);
-        if (x == last) {
-            return;
-        }
-        /* The last tile overlaps the one before it where the width is no multiple of a tile's. */
-        x = x + step < last ? x + step : last;
+    const uint32_t tiles = (width + conv->tile_pixels - 1) / conv->tile_pixels;
+    const uint32_t step = (width + tiles - 1) / tiles;
+    ek_mve_depthwise_tile tile = tile_of(conv, scratch);
+    for (uint32_t x = 0; x < width; x += step) {
+        const uint32_t pixels = width - x < step ? width - x : step;
+        const int32_t left = (int32_t)(x * stride) - conv->window.pad_left;
+        place_columns(conv, &tile, rows, left, (int32_t)((pixels - 1) * stride + EK_MVE_TAPS));
+        place_outputs(conv, &tile, pixels, output + x * conv->output.channels);
+        ek_mve_depthwise(&tile);
     }
 }

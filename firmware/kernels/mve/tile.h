@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What the convolutions share: tiles of four output pixels by all output channels. Sums are formed in scratch
- * memory, four int32 a channel (one a pixel), and then requantized four channels by four pixels at a time.
- */
+/* What the kernels in assembly are handed: they depend on these layouts. */
 #ifndef EDGEKIT_MVE_TILE_H
 #define EDGEKIT_MVE_TILE_H
 
@@ -10,66 +7,87 @@
 
 #include "edgekit/ek_kernels_mve.h"
 
-#define EK_MVE_PIXELS 4
+#define EK_MVE_PIXELS     4
+#define EK_MVE_STEP_BYTES 16
 
-/* The dot products of four pixels with every filter. dot_tile.S depends on this layout. */
-typedef struct ek_mve_tile {
-    const int8_t *pixels[EK_MVE_PIXELS]; /* `depth` bytes at each */
-    const int8_t *weights;               /* as in ek_mve_conv_2d */
-    int32_t *sums; /* [out] four for each filter, the number of these rounded up to even */
-    int32_t *sums_end;
-    uint32_t depth;
-} ek_mve_tile;
-
-void ek_mve_dot_tile(const ek_mve_tile *tile);
-
-#define EK_MVE_TIES_AWAY 1u
-#define EK_MVE_BYTES     2u
-
-/* The sums of a few pixels and some groups of channels become int8. requantize.S depends on this layout. */
-typedef struct ek_mve_requantization {
-    const int32_t *sums;    /* aligned to 4 */
-    const int32_t *factors; /* see ek_mve_stage */
-    int8_t *output;         /* where the first channel of the first pixel lies */
-    uint32_t groups;        /* at least 1 */
+/* ek_mve_stage as words. */
+typedef struct ek_mve_finish {
+    int32_t sum_scale; /* 2^sum_bits; 0: two roundings */
     int32_t zero_point;
     int32_t activation_min;
     int32_t activation_max;
-    uint32_t flags;    /* EK_MVE_TIES_AWAY; EK_MVE_BYTES: pixels are not aligned to 4 */
-    int32_t sum_scale; /* 2^sum_bits where some groups have factors for that, else 0 */
-    uint32_t pixels;   /* 1..4 of those whose sums are there */
-    uint32_t step;     /* bytes from a pixel to the next */
-} ek_mve_requantization;
+} ek_mve_finish;
 
-void ek_mve_requantize(const ek_mve_requantization *requantization);
+/* Output pixels by all filters: dot products of `depth` elements each, requantized and stored. */
+typedef struct ek_mve_tile {
+    const int8_t *pixels[EK_MVE_PIXELS]; /* `depth` bytes at each */
+    int8_t *outputs[EK_MVE_PIXELS];      /* aligned to 4; where a pixel comes twice its output does, too */
+    const uint32_t *stream;              /* as in ek_mve_conv_2d */
+    const uint32_t *stream_end;
+    uint32_t depth;
+    uint32_t tiles;       /* at least 1 */
+    uint32_t pixel_step;  /* bytes from a tile's pixels to those of the next */
+    uint32_t output_step; /* as much of the outputs, less the number of filters */
+    ek_mve_finish finish;
+} ek_mve_tile;
 
-/* All but sums, factors, output, groups and pixels, for an image of so many channels. */
-static inline void ek_mve_prepare(ek_mve_requantization *to, const ek_mve_stage *stage, uint32_t channels) {
-    to->zero_point = stage->zero_point;
-    to->activation_min = stage->activation_min;
-    to->activation_max = stage->activation_max;
-    to->step = channels;
-    to->flags = (stage->rounds_ties_away ? EK_MVE_TIES_AWAY : 0u) | (channels % 4 != 0 ? EK_MVE_BYTES : 0u);
-    to->sum_scale = stage->sum_bits != 0 ? 1 << stage->sum_bits : 0;
+/* So many tiles of four pixels. */
+void ek_mve_dot_tiles(const ek_mve_tile *tile);
+
+/* The first pixel only. */
+void ek_mve_dot_pixel(const ek_mve_tile *tile);
+
+static inline ek_mve_finish ek_mve_finish_of(const ek_mve_stage *stage) {
+    return (ek_mve_finish){stage->sum_bits != 0 ? 1 << stage->sum_bits : 0, stage->zero_point,
+                           stage->activation_min, stage->activation_max};
 }
 
-/* Requantizes `channels` channels from the first on, the sums of which lie at `sums`. */
-static inline void ek_mve_finish(ek_mve_requantization *to, const int32_t *sums, const int32_t *factors,
-                                 int8_t *output, uint32_t channels) {
-    const uint32_t odd = channels % 4;
-    to->sums = sums;
-    to->factors = factors;
-    to->output = output;
-    to->groups = channels / 4;
-    if (odd != 0) {
-        to->groups = 1;
-        ek_mve_requantize(to);
-        to->sums = sums + odd * EK_MVE_PIXELS;
-        to->factors = factors + 9;
-        to->output = output + odd;
-        to->groups = channels / 4;
+/* What does not depend on the pixels. */
+static inline ek_mve_tile ek_mve_tile_of(const ek_mve_conv_2d *conv, uint32_t depth) {
+    ek_mve_tile tile;
+    tile.stream = conv->stream;
+    tile.stream_end = conv->stream + conv->stream_words;
+    tile.depth = depth;
+    tile.finish = ek_mve_finish_of(&conv->stage);
+    return tile;
+}
+
+/* The pixels lie `pixel_bytes` apart, their outputs `output_bytes`; a tile of fewer has its last one again. */
+static inline void ek_mve_place_tile(ek_mve_tile *tile, uint32_t pixels, const int8_t *pixel,
+                                     uint32_t pixel_bytes, int8_t *output, uint32_t output_bytes) {
+    for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
+        tile->pixels[i] = pixel;
+        tile->outputs[i] = output;
+        if (i + 1 < pixels) {
+            pixel += pixel_bytes;
+            output += output_bytes;
+        }
     }
-    ek_mve_requantize(to);
+}
+
+/* Any number of pixels: tiles of four, of which the last may have three; one or two are cheaper on their own. */
+static inline void ek_mve_run_pixels(ek_mve_tile *tile, uint32_t pixels, const int8_t *pixel,
+                                     uint32_t pixel_bytes, int8_t *output, uint32_t output_bytes) {
+    tile->pixel_step = EK_MVE_PIXELS * pixel_bytes;
+    tile->output_step = (EK_MVE_PIXELS - 1) * output_bytes;
+    tile->tiles = pixels / EK_MVE_PIXELS;
+    while (pixels > 2) {
+        const uint32_t done = tile->tiles != 0 ? tile->tiles * EK_MVE_PIXELS : pixels;
+        tile->tiles += tile->tiles == 0;
+        ek_mve_place_tile(tile, pixels, pixel, pixel_bytes, output, output_bytes);
+        ek_mve_dot_tiles(tile);
+        pixel += done * pixel_bytes;
+        output += done * output_bytes;
+        pixels -= done;
+        tile->tiles = 0;
+    }
+    for (; pixels > 0; pixels--) {
+        tile->pixels[0] = pixel;
+        tile->outputs[0] = output;
+        ek_mve_dot_pixel(tile);
+        pixel += pixel_bytes;
+        output += output_bytes;
+    }
 }
 
 #endif /* EDGEKIT_MVE_TILE_H */
