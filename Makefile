@@ -6,15 +6,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench calibrate clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    install, then train, quantize, build, run and verify on the built-in pictures"
-	@echo "make test    install, then run all tests"
-	@echo "make lint    ruff, mypy --strict and clang-format"
-	@echo "make bench   instruction counts, sizes and link speed (see docs/benchmarks.md)"
-	@echo "make clean   remove what make made"
+	@echo "make demo       install, then train, quantize, build, run and verify on the built-in pictures"
+	@echo "make test       install, then run all tests"
+	@echo "make lint       ruff, mypy --strict and clang-format"
+	@echo "make bench      instruction counts, sizes and link speed (see docs/benchmarks.md)"
+	@echo "make calibrate  measures what kernels cost anew (see docs/costs.md)"
+	@echo "make clean      remove what make made"
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "edgekit needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -41,6 +42,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
+
+calibrate: $(READY)
+	$(BIN)/python benchmarks/calibrate.py
 
 clean:
 	rm -rf $(VENV) edgekit-demo

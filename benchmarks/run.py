@@ -1,6 +1,6 @@
 """What models cost on boards, as `edgekit bench` measures it, the link's speed, and the demo's stage times.
 
-    python benchmarks/run.py [--models FOLDER|FILE …] [--boards NAME,…] [--optimize ram,…] [--no-stages]
+    python benchmarks/run.py [--models FOLDER|FILE …] [--boards NAME,…] [--builds ram;speed;…] [--no-stages]
 
 writes benchmarks/results.json and the tables of docs/benchmarks.md.
 
@@ -13,15 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgekit.benchmark import Cost
 from edgekit.boards import load_board
 from edgekit.config import Settings, override
 from edgekit.device.device import Device
 from edgekit.device.emulators import open_emulator
+from edgekit.errors import UsageError
 from edgekit.reporting import Reporter
 from edgekit.stages.bench import bench
 from edgekit.stages.build import build
@@ -36,24 +41,44 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN_MARK = "<!-- written by benchmarks/run.py -->"
 END_MARK = "<!-- end -->"
 BOARDS = "mps2-an386,mps3-an547,virt-cortex-m0,virt-rv32"
+BUILDS: Mapping[str, Mapping[str, object]] = {
+    "ram": {"build.optimize": "ram"},
+    "ram, streamed": {"build.optimize": "ram", "build.stream_input": True},
+    "ram, all channels": {"build.optimize": "ram", "build.passes": False},
+    "speed": {"build.optimize": "speed"},
+    "size": {"build.optimize": "size"},
+}
 _SHARED = Path(os.environ.get("EDGEKIT_SHARED", ROOT.parent / "shared"))
 _ECHO_BYTES = 64_000
 
 
-def measure(model: Path, board: str, optimize: str, toolchain: str) -> tuple[Cost, int]:
-    """The cost of ``model`` on ``board`` in a workspace of its own, and the link's bytes a second."""
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a build of a model, what it costs, and the link's bytes a second."""
+
+    build: str
+    cost: Cost
+    link_speed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"build": self.build, **self.cost.to_json(), "link_bytes_per_second": self.link_speed}
+
+
+def measure(model: Path, board: str, build_name: str, toolchain: str) -> Row:
+    """``model`` on ``board`` in a workspace of its own. Raises UsageError where it has no such build."""
     values = {
         "build.board": board,
         "build.engine": "aot",
-        "build.optimize": optimize,
         "build.toolchain": toolchain,
         "model.file": str(model.resolve()),
+        **BUILDS[build_name],
     }
     with tempfile.TemporaryDirectory() as folder:
         job = Job(Workspace(Path(folder)), override(Settings(), values), Reporter(json_output=True))
         cost = bench(job)
         with Device(open_emulator(load_board(board), build(job).image)) as device:
-            return cost, _link_speed(device)
+            return Row(build_name, cost, _link_speed(device))
 
 
 def _link_speed(device: Device) -> int:
@@ -66,21 +91,38 @@ def _link_speed(device: Device) -> int:
     return int(2 * rounds * len(chunk) / (time.monotonic() - started))
 
 
-def table(rows: list[tuple[Cost, int]]) -> str:
+def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| model | board | compiler | optimize | instructions | per MAC | code B | constants B | model B "
-        "| arena B | static B | stack B | RAM B | exact | link B/s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| model | board | build | instructions | per MAC | predicted | code B | constants B | harness B "
+        "| model B | arena B | static B | stack B | RAM B | exact | link B/s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {cost.model} | {cost.board} | {cost.toolchain.split()[0]} | {cost.optimize} | {cost.ticks:,} "
-        f"| {'' if cost.ticks_per_mac is None else f'{cost.ticks_per_mac:.3f}'} | {cost.code_bytes:,} "
-        f"| {cost.constant_bytes:,} | {cost.model_bytes:,} | {cost.arena_bytes:,} | {cost.static_bytes:,} "
-        f"| {cost.stack_bytes:,} | {cost.ram_bytes:,} | {'yes' if cost.exact else 'NO'} | {speed:,} |"
-        for cost, speed in rows
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *map(_line, rows)]) + "\n"
+
+
+def _line(row: Row) -> str:
+    cost = row.cost
+    predicted = cost.predicted["instructions"] if cost.predicted is not None else None
+    cells = (
+        cost.model,
+        cost.board,
+        row.build,
+        f"{cost.ticks:,}",
+        "" if cost.ticks_per_mac is None else f"{cost.ticks_per_mac:.3f}",
+        "" if predicted is None else f"{predicted / cost.ticks - 1:+.1%}",
+        f"{cost.code_bytes:,}",
+        f"{cost.constant_bytes:,}",
+        f"{(cost.harness_code_bytes or 0) + (cost.harness_constant_bytes or 0):,}",
+        f"{cost.model_bytes:,}",
+        f"{cost.arena_bytes:,}",
+        f"{cost.static_bytes:,}",
+        f"{cost.stack_bytes:,}",
+        f"{cost.ram_bytes:,}",
+        "yes" if cost.exact else "NO",
+        f"{row.link_speed:,}",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def stage_times() -> dict[str, float]:
@@ -95,7 +137,7 @@ def stage_times() -> dict[str, float]:
     return times
 
 
-def write_page(rows: list[tuple[Cost, int]], stages: dict[str, float]) -> None:
+def write_page(rows: list[Row], stages: dict[str, float]) -> None:
     """Replaces the tables of docs/benchmarks.md, which stand between two marks."""
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN_MARK)
@@ -120,7 +162,7 @@ def main() -> None:
     )
     parser.add_argument("--models", type=Path, nargs="*", default=[])
     parser.add_argument("--boards", default=BOARDS)
-    parser.add_argument("--optimize", default="ram,speed,size")
+    parser.add_argument("--builds", default=";".join(BUILDS), help="separated by semicolons")
     parser.add_argument("--toolchain", default="zig")
     parser.add_argument("--no-stages", action="store_true", help="do not time the demo's stages")
     options = parser.parse_args()
@@ -130,11 +172,15 @@ def main() -> None:
     rows = []
     for model in models:
         for board in options.boards.split(","):
-            for optimize in options.optimize.split(","):
-                rows.append(measure(model, board, optimize, options.toolchain))
-                print(table(rows[-1:]).splitlines()[-1], flush=True)
+            for build_name in options.builds.split(";"):
+                try:
+                    rows.append(measure(model, board, build_name, options.toolchain))
+                except UsageError as error:  # not every model has an image to stream
+                    print(f"{model.stem}, {build_name}: {error}", file=sys.stderr)
+                else:
+                    print(_line(rows[-1]), flush=True)
     stages = {} if options.no_stages else stage_times()
-    measured = [{**cost.to_json(), "link_bytes_per_second": speed} for cost, speed in rows]
+    measured = [row.to_json() for row in rows]
     results = {"models": measured, "stage_seconds": stages}
     (ROOT / "benchmarks" / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write_page(rows, stages)

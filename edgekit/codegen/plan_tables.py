@@ -106,7 +106,7 @@ def plan_tables(program: Program, plan: MemoryPlan) -> PlanTables:
     outside = _outside_rows(program)
     operands = tuple(
         OperandRow(
-            _operand_tensor(program, plan, outputs, others, operand, segments[index]),
+            _operand_tensor(program, plan, outputs, others, layer, operand, segments[index]),
             reaches.index(operand.reach),
             _outside_number(layer, list(outside)),
         )
@@ -188,23 +188,48 @@ def _operand_tensor(
     plan: MemoryPlan,
     outputs: Sequence[TensorRow],
     others: list[TensorRow],
+    layer: Layer,
     operand: Operand,
     segment: range,
 ) -> int:
     """The number of what ``operand`` reads, which is added to ``others`` where it has none yet.
 
     What a layer of the segment writes has that layer's number, which tells how many rows there are. All of
-    anything else is there, and has the number of whatever lies at the same place in the same rows.
+    anything else is there, and has the number of whatever has the wanted rows at the same places.
     """
-    writers = [index for index in segment if program.layers[index].storage == operand.storage]
-    if writers and len(segment) > 1:
-        return writers[0]
+    for index in segment:
+        if program.layers[index].writes and program.layers[index].storage == operand.storage:
+            return index
     tensor = _tensor(plan, operand.storage, operand.rows, is_whole=operand.is_whole)
-    if tensor in outputs[: segment.start]:
-        return outputs.index(tensor)
-    if tensor not in others:
-        others.append(tensor)
-    return -1 - others.index(tensor)
+    wanted = _wanted_rows(layer, operand)
+    for number, other in enumerate(outputs[: segment.start]):
+        if _agree(tensor, other, wanted):
+            return number
+    for number, other in enumerate(others):
+        if _agree(tensor, other, wanted):
+            return -1 - number
+    others.append(tensor)
+    return -len(others)
+
+
+def _wanted_rows(layer: Layer, operand: Operand) -> set[int]:
+    """The rows that the layer asks for, those outside the operand included."""
+    reach = operand.reach
+    firsts = range(-reach.pad_top, layer.rows.height * reach.stride - reach.pad_top, reach.stride)
+    return {first + tap * reach.dilation for first in firsts for tap in range(reach.taps)}
+
+
+def _agree(tensor: TensorRow, other: TensorRow, wanted: set[int]) -> bool:
+    """Whether both have the same of the ``wanted`` rows, at the same places."""
+    if tensor == other:
+        return True
+    if tensor.offset != other.offset or not tensor.ring_rows or not other.ring_rows:
+        return False
+    return all(_place(tensor, row) == _place(other, row) for row in wanted)
+
+
+def _place(tensor: TensorRow, row: int) -> int | None:
+    return row % tensor.ring_rows * tensor.row_bytes if 0 <= row < tensor.height else None
 
 
 def _outside_value(layer: Layer) -> int | None:

@@ -235,6 +235,24 @@ def _behind_relu(case: Case, random: np.random.Generator) -> Case:
     return Case(f"{case.name}, behind a ReLU", replace(case.graph, ops=(op,)), case.inputs)
 
 
+def odd_window_cases() -> Iterator[Case]:
+    """Rows of windows that are no multiple of four elements, over all widths of a few pixels."""
+    for width, (channels, size) in enumerate(
+        ((3, (3, 3)), (1, (3, 3)), (2, (5, 5)), (3, (2, 2)), (5, (3, 1)))
+    ):
+        for stride in ((1, 1), (2, 2)):
+            for extent in ((4, 3 * width + 1), (4, 3 * width + 2), (4, 3 * width + 3)):
+                yield _conv_2d(extent, size, stride, (1, 1), "SAME", channels, 4 + width)
+
+
+def narrow_depthwise_cases() -> Iterator[Case]:
+    """Rows of a few pixels, where the windows of most hang over."""
+    channels = cycle((4, 5, 8, 11))
+    for width, stride, padding in product(range(1, 9), ((1, 1), (2, 2)), ("SAME", "VALID")):
+        extent = _fitting((3, width), (3, 3), (1, 1), padding)
+        yield _depthwise_conv_2d(extent, (3, 3), stride, (1, 1), padding, next(channels), 1)
+
+
 def _ties_of_convolution(shift: int, zero_point: int, clamp: tuple[int, int]) -> Case:
     """The biases of :func:`_ties` as those of a convolution with one pixel."""
     case = _ties(shift)

@@ -10,11 +10,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
-from kernels.cases import Case, all_cases, output_stage_cases, packed_cases, short_add_cases, vector_cases
+from kernels.cases import (
+    Case,
+    all_cases,
+    narrow_depthwise_cases,
+    odd_window_cases,
+    output_stage_cases,
+    packed_cases,
+    short_add_cases,
+    vector_cases,
+)
 from kernels.compiling import INCLUDE, WARNINGS, run
 from kernels.running import (
     driver_input,
@@ -39,7 +49,15 @@ _MOST_SUMS = 200_000
 
 def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
     """The cases that kernels with DSP instructions run, and their layers."""
-    every = (*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *short_add_cases())
+    every = chain(
+        all_cases(),
+        vector_cases(),
+        packed_cases(),
+        output_stage_cases(),
+        odd_window_cases(),
+        narrow_depthwise_cases(),
+        short_add_cases(),
+    )
     cases = {case.name: case for case in every}
     programs = {name: lower(case.graph, frozenset({"dsp"})) for name, case in cases.items()}
     programs = {name: program for name, program in programs.items() if _is_dsp(program)}
@@ -118,6 +136,8 @@ def test_every_kernel_has_cases() -> None:
         "ek_dsp_depthwise_conv_2d_s8": True,
         "ek_dsp_fully_connected_exact_s8": True,
         "ek_dsp_fully_connected_s8": True,
+        "ek_dsp_strided_depthwise_conv_2d_exact_s8": True,
+        "ek_dsp_strided_depthwise_conv_2d_s8": True,
     }
 
 
@@ -125,23 +145,33 @@ def test_every_kernel_has_cases() -> None:
 FAULTS = {
     "tile: sum of B in that of A": ("tile.S", "    sub r9, r9, r12\n", ""),
     "tile: entry into the loop": ("tile.S", "10b - 9b + 1, 11b - 9b", "10b - 9b + 1, 12b - 9b"),
-    "tile: order of pixels": (
-        "tile.S",
-        "    strb r10, [r1, r3]\n    strb r9, [r1, r2]\n",
-        "    strb r9, [r1, r2]\n    strb r10, [r1, r3]\n",
-    ),
-    "tile: odd channel left out": ("tile.S", "    sub r1, r4, #1\n", "    b 3f\n"),
+    "tile: order of pixels": ("tile.S", "    strb r10, [r2, r4]\n", "    strb r10, [r2, r3]\n"),
+    "tile: odd channel left out": ("tile.S", "    sub r2, r5, #1\n", "    b 3f\n"),
     "tile: ties of negative numbers": ("tile.S", "    add \\sum, \\sum, \\sum, asr #31\n", ""),
-    "expansion: third byte": ("expand.S", "[\\pixel, #2]", "[\\pixel, #1]"),
-    "expansion: reads a whole word at the end": ("expand.S", "    cmp lr, #2\n    blo 3f", "    b 1b"),
-    "conv: last tile hangs over": ("conv_2d.c", "pixel_2 = width - 1 - x", "pixel_2 = width - x"),
-    "conv: right edge": ("conv_2d.c", "width <= conv->input.width", "width <= conv->input.width + 1"),
+    "expansion: a quad too many": (
+        "expand.S",
+        "    subs lr, lr, #1\n    blo 3f",
+        "    cmp lr, #0\n    beq 3f",
+    ),
+    "expansion: rest of the second pixel": ("expand.S", "ldrsb r5, [r1], #1", "ldrsb r5, [r0], #1"),
+    "expansion: place of the rest": ("expand.S", "addeq r7, r7, #4 * (\\pixels - 1)", "addeq r7, r7, #4"),
+    "conv: tiles of two": ("conv_2d.c", "conv->twos, behind", "conv->twos, behind + 1"),
+    "conv: right edge": ("conv_2d.c", "reach <= row_bytes", "reach <= row_bytes + conv->input.channels"),
+    "conv: rests of copied rows": ("conv_2d.c", " + slot % 2;", ";"),
     "dots: end of the loop": ("dot.S", "    bne 14b\n", ""),
     "fully connected: rest": ("fully_connected.c", "rest[r] = input[i];", "rest[r] = 0;"),
-    "columns: halves": ("columns.S", "pkhtb r8, r11, r10, asr #16", "pkhtb r8, r11, r10"),
-    "depthwise: pixel 2 of four": ("depthwise_columns.S", "[r2, #2]", "[r2, #1]"),
-    "depthwise: right edge": ("depthwise_conv_2d.c", "inside * EK_DSP_COLUMN_WORDS, right", "6, 0"),
-    "depthwise: last channels": ("depthwise_conv_2d.c", "i + QUAD <= channels", "i <= channels"),
+    "depthwise: halves": ("depthwise.S", "pkhtb r4, r12, r7, asr #16", "pkhtb r4, r12, r7"),
+    "depthwise: third row": ("depthwise.S", "smlatt r11, lr, r7, r11", "smlabb r11, lr, r7, r11"),
+    "depthwise: oldest column": ("depthwise.S", "    eor r0, r0, #32\n", ""),
+    "depthwise: right edge": ("depthwise.S", "    sub r4, r12, r3\n", "    mov r4, r2\n"),
+    "depthwise: last output at the edge": ("depthwise.S", "    sub r8, r8, #4\n", ""),
+    "depthwise: left edge": ("depthwise_conv_2d.c", "(WINDOW - conv->outside)", "(uint32_t)WINDOW"),
+    "depthwise: last channels": ("depthwise.S", "    movhi r9, r2\n", "    movhi r9, r9\n"),
+    "depthwise: place of columns": (
+        "depthwise_conv_2d.c",
+        "columns = scratch + skipped",
+        "columns = scratch",
+    ),
     "add: rest": ("add.c", "i < add->size; i++", "i + 1 < add->size; i++"),
     "clamp": ("clamp.h", "byte > highest ? highest : byte", "byte"),
 }

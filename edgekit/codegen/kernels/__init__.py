@@ -45,5 +45,5 @@ def kernel_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) ->
 
 def accumulate_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) -> KernelCall:
     """How a mean over an image takes up a row of it on a core of those ``features``."""
-    kernels = mve.accumulate_call if "mve" in features else portable.accumulate_call
-    return kernels(graph, op)
+    accumulate = mve.accumulate_call if "mve" in features else portable.accumulate_call
+    return accumulate(graph, op)

@@ -30,10 +30,11 @@ from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph
 _HEADER = "edgekit/ek_kernels_dsp.h"
 _FOLDER = "kernels/dsp"
 _QUAD = 4
+_PAIRS = 2  # of a quad
 _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
 _STEP = 8  # inputs of fully connected layers
-_COLUMN_BYTES = 24  # of four channels of three rows
+_COLUMNS_BYTES = 88  # scratch of depthwise convolutions
 # Sums of the channel in the upper half of the weights have 24 bits.
 _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
@@ -65,15 +66,17 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     is_dilated = window.dilation_width > 1 and window.width > 1
     if op.filter.shape[3] != channels or len(op.filter) < 2 or is_dilated:
         return None
-    weights = _rows_of_quads(op.filter)
-    found = _stream(op, weights)
+    weights = _in_quads(op.filter)
+    found = _stream(op, weights, bias_word=_PAIRS)
     if found is None:
         return None
     stream, is_exact = found
     quads = weights.shape[1] // _QUAD
+    row_quads, row_rest = divmod(window.width * channels, _QUAD)
     name = "conv_2d_exact" if is_exact else "conv_2d"
+    threes, twos = _tiles(graph.tensors[op.output].shape[2])
     hangs_over = window.pad_left > 0 or window.pad_right > 0
-    edge_bytes = _PIXELS * window.width * channels if channels % _QUAD else channels
+    seen_bytes = ((_PIXELS - 1) * window.stride_width + window.width) * channels
     return KernelCall(
         f"ek_dsp_{name}_s8",
         f"{_FOLDER}/conv_2d.c",
@@ -82,9 +85,12 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             input=array(map(uint16, (width, channels))),
             output=array(map(uint16, graph.tensors[op.output].shape[2:])),
             window=window_struct(window),
+            threes=uint16(threes),
+            twos=uint16(twos),
+            row_quads=uint16(row_quads),
             quads=uint16(quads),
+            row_rest=Integer("uint8_t", row_rest),
             input_zero_point=int8(op.input_zero_point),
-            hangs_over=Integer("uint8_t", int(hangs_over)),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
             stream=ConstantArray(
@@ -93,7 +99,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         ),
         header=_HEADER,
         more_sources=(f"{_FOLDER}/expand.S", f"{_FOLDER}/tile.S"),
-        scratch_bytes=quads * _QUAD_BYTES + (edge_bytes + -edge_bytes % _WORD_BYTES if hangs_over else 0),
+        scratch_bytes=quads * _QUAD_BYTES + (seen_bytes + -seen_bytes % _WORD_BYTES if hangs_over else 0),
         outside=outside_value(op),
         tile_pixels=_PIXELS,
     )
@@ -105,17 +111,18 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     output_width = graph.tensors[op.output].shape[2]
     window = op.window
     is_usual = (window.height, window.width, window.dilation_width, op.depth_multiplier) == (3, 3, 1, 1)
-    if not is_usual or channels < _QUAD:
+    stride, left = window.stride_width, window.pad_left
+    right = (output_width - 1) * stride + window.width - left - width
+    if not is_usual or channels < _QUAD or stride > 2 or left > 1 or right > 1:
         return None
-    # The channels that run together, in the order in which they lie in a word: 0, 2, 1, 3.
     first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
-    order = (first[:, None] + [0, 2, 1, 3]).reshape(-1)
+    together = (first[:, None] + np.arange(_QUAD)).reshape(-1)
     weights = op.filter[0].transpose(2, 1, 0).reshape(channels, -1).astype(np.int64)
-    stage = _stage(op, weights, order, np.full(order.shape, _LOWER_UNIT_BITS))
+    stage = _stage(op, weights, together, np.full(together.shape, _LOWER_UNIT_BITS))
     if stage is None:
         return None
-    columns = (output_width - 1) * window.stride_width + window.width
-    name = "depthwise_conv_2d_exact" if stage.is_exact else "depthwise_conv_2d"
+    name = ("strided_" if stride > 1 else "") + "depthwise_conv_2d" + ("_exact" if stage.is_exact else "")
+    order = [0, 1, 2] if stride > 1 else [0, 2, 1]
     return KernelCall(
         f"ek_dsp_{name}_s8",
         f"{_FOLDER}/depthwise_conv_2d.c",
@@ -123,29 +130,29 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         struct(
             input=array(map(uint16, (width, channels))),
             output=array(map(uint16, (output_width, channels))),
-            window=window_struct(window),
-            columns=uint16(columns),
+            inner=uint16(output_width - (right > 0)),
+            outside=Integer("uint8_t", left),
             input_zero_point=int8(op.input_zero_point),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
             stream=ConstantArray(
-                "weights", "uint32_t", _depthwise_stream(stage), f"{channels} channels, four at a time"
+                "weights", "uint32_t", _depthwise_stream(stage, order), f"{channels} channels, four at a time"
             ),
         ),
         header=_HEADER,
-        more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/depthwise_columns.S"),
-        scratch_bytes=columns * _COLUMN_BYTES,
+        more_sources=(f"{_FOLDER}/depthwise.S",),
+        scratch_bytes=_COLUMNS_BYTES,
         outside=outside_value(op),
         tile_pixels=_PIXELS,
     )
 
 
-def _depthwise_stream(stage: _Stage) -> NDArray[np.uint32]:
-    """``ek_dsp_depthwise_conv_2d.stream`` of channels in the order 0, 2, 1, 3 of each four."""
+def _depthwise_stream(stage: _Stage, order: list[int]) -> NDArray[np.uint32]:
+    """``ek_dsp_depthwise_conv_2d.stream``, the columns of the window in that ``order``."""
     quads = len(stage.bias) // _QUAD
-    taps = stage.weights.reshape(quads, _QUAD, 3, 3)  # channels, columns, rows
+    taps = stage.weights.reshape(quads, _QUAD, 3, 3)[:, :, order]  # channels, columns, rows
     pairs = _halfwords(taps[..., 0], taps[..., 1])
-    thirds = _halfwords(taps[:, 0::2, :, 2], taps[:, 1::2, :, 2])
+    thirds = _halfwords(taps[:, :2, :, 2], taps[:, 2:, :, 2])
     words = np.concatenate([pairs, thirds], axis=1).transpose(0, 2, 1).reshape(quads, -1)
     constants = stage.constants.reshape(quads, -1)
     stream = np.column_stack([stage.bias.reshape(quads, _QUAD), words, constants])
@@ -163,7 +170,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
     if op.filter_zero_point != 0 or output_depth < 2:
         return None
     weights = np.pad(op.filter.astype(np.int64), ((0, 0), (0, -input_depth % _STEP)))
-    found = _stream(op, weights)
+    found = _stream(op, weights, bias_word=0)
     if found is None:
         return None
     stream, is_exact = found
@@ -209,16 +216,33 @@ def _add(op: Add, graph: Graph) -> KernelCall | None:
     )
 
 
-def _rows_of_quads(filters: NDArray[np.int8]) -> Int64Array:
-    """OHWI weights as (O, elements), each row of a window filled up with zeros to a multiple of four."""
-    count, height, width, channels = filters.shape
-    rows = filters.reshape(count, height, width * channels).astype(np.int64)
-    return np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % _QUAD))).reshape(count, -1)
+def _tiles(width: int) -> tuple[int, int]:
+    """How many tiles of three and of two pixels a row consists of, a single pixel being a tile of two."""
+    if width == 1:
+        return 0, 1
+    twos = -width % 3
+    return (width - 2 * twos) // 3, twos
 
 
-def _stream(op: Conv2D | FullyConnected, weights: Int64Array) -> tuple[NDArray[np.uint32], bool] | None:
-    """The stream of ``ek_dsp_conv_2d``, and whether it is that of the exact kernel. None where numbers are
-    too large for both.
+def _in_quads(filters: NDArray[np.int8]) -> Int64Array:
+    """OHWI weights as (O, elements): quads of each row of the window, and those of what the rows leave."""
+    count, height = filters.shape[:2]
+    rows = filters.reshape(count, height, -1).astype(np.int64)
+    rest = rows.shape[2] % _QUAD
+    quads = rows[:, :, : rows.shape[2] - rest].reshape(count, -1)
+    rests = rows[:, :, rows.shape[2] - rest :].reshape(count, -1)
+    rests = np.pad(rests, ((0, 0), (0, -rests.shape[1] % _QUAD)))
+    # Words of them hold neighbours.
+    rests = rests.reshape(count, -1, _QUAD)[:, :, [0, 2, 1, 3]].reshape(count, -1)
+    return np.concatenate([quads, rests], axis=1)
+
+
+def _stream(
+    op: Conv2D | FullyConnected, weights: Int64Array, bias_word: int
+) -> tuple[NDArray[np.uint32], bool] | None:
+    """The stream of ``ek_dsp_conv_2d`` or ``ek_dsp_fully_connected``, with the biases before the word
+    ``bias_word`` of the weights, and whether it is that of the exact kernel. None where numbers are too large
+    for both.
     """
     lower = np.arange(0, len(weights), 2)
     lower[-1] = len(weights) - 2
@@ -236,7 +260,8 @@ def _stream(op: Conv2D | FullyConnected, weights: Int64Array) -> tuple[NDArray[n
     words = _halfwords(quads[:, :, 0], quads[:, :, 1]).reshape(len(both), -1)
     b_bias, a_bias = stage.bias[~is_upper], stage.bias[is_upper]
     b_constants, a_constants = stage.constants[~is_upper], stage.constants[is_upper]
-    stream = np.column_stack([256 * a_bias + b_bias, b_bias, words, b_constants, a_constants])
+    biases = np.column_stack([256 * a_bias + b_bias, b_bias])
+    stream = np.column_stack([words[:, :bias_word], biases, words[:, bias_word:], b_constants, a_constants])
     return (stream & _WORD_MASK).astype(np.uint32), stage.is_exact
 
 

@@ -203,6 +203,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=_DEPTHWISE_SCRATCH_BYTES,
         alignment=_GROUP,
         outside=op.input_zero_point,
+        tile_pixels=_LARGEST_TILES[window.stride_width],
     )
 
 

@@ -65,13 +65,12 @@ static int find_taps(const EK_FLASH ek_layer *layer, int first, uint32_t y) {
     return tap != NULL;
 }
 
-/* Shows row `y` of layer `index` to the observer. Returns what it says: 0 to go on. */
-static NOT_INLINED int observe(int index, uint32_t y, const int8_t *row) {
-    const EK_FLASH ek_tensor *const output = &ek_model_plan.tensors[index];
+/* Shows row `y` of the layer's output to the observer. Returns what it says: 0 to go on. */
+static NOT_INLINED int observe(const EK_FLASH ek_layer *layer, const EK_FLASH ek_tensor *output, uint32_t y,
+                               const int8_t *row) {
     const uint32_t row_bytes = output->row_bytes;
-    const ek_op_rows rows = {ek_model_plan.layers[index].op_index, row, y * row_bytes, row_bytes,
-                             output->height * row_bytes};
-    return rows.op_index == EK_NO_OP ? 0 : observer(observer_context, &rows);
+    const ek_op_rows rows = {layer->op_index, row, y * row_bytes, row_bytes, output->height * row_bytes};
+    return layer->op_index == EK_NO_OP ? 0 : observer(observer_context, &rows);
 }
 
 /* Computes rows of the segment that begins with layer `first`, until it is at its end or the caller's next
@@ -91,7 +90,7 @@ static int continue_segment(int first, int index) {
             layer->kernel(layer->params, ek_model_plan.taps, row, arena + layer->scratch_offset);
             ek_port_relax();
         }
-        const int stop = observer != NULL ? observe(index, y, row) : 0;
+        const int stop = observer != NULL ? observe(layer, output, y, row) : 0;
         if (stop != 0) {
             return stop;
         }
@@ -109,10 +108,11 @@ static int end_of_segment(int first) {
     return first + 1;
 }
 
-static void begin_segment(int first, int end) {
+static int run_segment(int first, int end) {
     for (int i = first; i < end; i++) {
         ek_model_plan.progress[i - first] = 0;
     }
+    return continue_segment(first, end - 1);
 }
 
 /* Whether the first layer is the input, which then has no place of its own in the arena. */
@@ -154,11 +154,12 @@ ek_status ek_model_row_done(void) {
         return EK_ERR_NOT_READY;
     }
     if (is_streamed()) {
-        if (rows_done == 0) {
-            begin_segment(0, end_of_segment(0));
+        int stop = rows_done == 0 ? run_segment(0, end_of_segment(0)) : 0;
+        if (stop == 0) {
+            ek_model_plan.progress[0]++;
+            stop = continue_segment(0, ek_model_plan.layers[0].reader);
         }
-        ek_model_plan.progress[0]++;
-        if (continue_segment(0, ek_model_plan.layers[0].reader) != 0) {
+        if (stop != 0) {
             rows_done = 0;
             return EK_ERR_STOPPED;
         }
@@ -192,8 +193,7 @@ ek_status ek_model_invoke(void) {
     int first = is_streamed() ? end_of_segment(0) : 0; /* the rows took the first one to its end */
     while (first < ek_model_plan.layer_count) {
         const int end = end_of_segment(first);
-        begin_segment(first, end);
-        if (continue_segment(first, end - 1) != 0) {
+        if (run_segment(first, end) != 0) {
             return EK_ERR_STOPPED;
         }
         first = end;

@@ -28,25 +28,30 @@ typedef struct ek_dsp_conv_2d {
     ek_row_shape input;
     ek_row_shape output; /* at least two channels */
     ek_window window;    /* dilation 1 */
-    uint16_t quads; /* of elements: those of a row of the window, rounded up to fours, times its height */
+    uint16_t threes;     /* tiles of three pixels that a row consists of, */
+    uint16_t twos;       /* and then of two; a single pixel is a tile of two */
+    uint16_t row_quads;  /* fours of elements in a row of the window */
+    uint16_t quads;   /* in all: row_quads * window.height, and the rests of the rows in fours, rounded up */
+    uint8_t row_rest; /* elements of a row of the window that are left: 0 to 3 */
     int8_t input_zero_point;
-    uint8_t hangs_over; /* 1: some window hangs over the left or the right edge of the input */
     int8_t activation_min;
     int8_t activation_max;
     /*
      * Two output channels B and A after each other, words of 32 bits; of an odd number of channels, the last
      * two come twice in part: the one before the last, again, with the last.
-     *   two words    256 * a + b and b: the biases, zero point of the input and rounding constants included
      *   quads        two words for four elements of the window, halfwords of 256 * A + B: (first, third) and
-     *                (second, fourth)
+     *                (second, fourth); of the rests of the rows, after each other and filled up with weights
+     *                of zero, (first, second) and (third, fourth)
+     *   two words    behind the first quad, 256 * a + b and b: the biases, zero point of the input and
+     *                rounding constants included
      *   constants    by one factor: multiplier and addend of B (unit 2^32), those of A (unit 2^24);
      *                exactly: multiplier, rounding and right of B, then those of A
      */
     const uint32_t *stream;
 } ek_dsp_conv_2d;
 
-/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad; where a window hangs over,
- * input.channels bytes more if these are fours, else 3 * window.width * input.channels. */
+/* CONV_2D (params: ek_dsp_conv_2d) by one factor. Scratch: 24 bytes a quad; where a window hangs over the
+ * left or the right edge, the bytes of a row that three windows reach over besides, rounded up to fours. */
 void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* The same, exactly. */
@@ -55,24 +60,26 @@ void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8
 typedef struct ek_dsp_depthwise_conv_2d {
     ek_row_shape input;  /* at least four channels */
     ek_row_shape output; /* as many */
-    ek_window window;    /* 3 x 3, dilation 1 */
-    uint16_t columns;    /* that all windows of a row reach over, those outside the input included */
+    uint16_t inner;  /* pixels before the one, if any, whose last column lies right of the input: all, or all
+                        but the last */
+    uint8_t outside; /* 1: the first column of the first pixel lies left of the input */
     int8_t input_zero_point;
     int8_t activation_min;
     int8_t activation_max;
     /*
      * Four output channels a, b, c, d after each other; the last four, where they are no multiple of four,
      * overlap those before. Words of 32 bits:
-     *   four words   biases of a, c, b, d, zero point of the input and rounding constants included
-     *   18 words     weights, column by column: two int16 each, the first in the lower half; with 0, 1, 2
-     *                the rows: (a0, a1), (c0, c1), (b0, b1), (d0, d1), (a2, c2), (b2, d2)
-     *   constants    of a, c, b, d: multiplier and addend (unit 2^32), or multiplier, rounding and right
+     *   four words   biases, zero point of the input and rounding constants included
+     *   18 words     weights, column by column, the first, third and second one, or with the stride 2 in
+     *                their order: two int16 each, the first in the lower half; with 0, 1, 2 the rows:
+     *                (a0, a1), (b0, b1), (c0, c1), (d0, d1), (a2, c2), (b2, d2)
+     *   constants    of each: multiplier and addend (unit 2^32), or multiplier, rounding and right
      */
     const uint32_t *stream;
 } ek_dsp_depthwise_conv_2d;
 
-/* DEPTHWISE_CONV_2D (params: ek_dsp_depthwise_conv_2d) with a depth multiplier of 1 by one factor. Scratch:
- * 24 bytes a column. */
+/* DEPTHWISE_CONV_2D (params: ek_dsp_depthwise_conv_2d) with a depth multiplier of 1 and a window of 3 x 3
+ * that moves by a column, by one factor. Scratch: 88 bytes. */
 void ek_dsp_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
@@ -80,12 +87,22 @@ void ek_dsp_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, 
 void ek_dsp_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                        void *scratch);
 
+/* The same where the window moves by two columns. */
+void ek_dsp_strided_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                         void *scratch);
+
+/* The same, exactly. */
+void ek_dsp_strided_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                               void *scratch);
+
 typedef struct ek_dsp_fully_connected {
     uint32_t input_depth;  /* elements of the input row */
     uint32_t output_depth; /* elements of the output row: at least two */
     int8_t activation_min;
     int8_t activation_max;
-    const uint32_t *stream; /* as that of ek_dsp_conv_2d, the input being filled up to a multiple of eight */
+    /* As that of ek_dsp_conv_2d, with the two words of biases first; the input is filled up to a multiple of
+     * eight. */
+    const uint32_t *stream;
 } ek_dsp_fully_connected;
 
 /* FULLY_CONNECTED (params: ek_dsp_fully_connected) by one factor. Scratch: 2 bytes an element of the input,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CONV_2D with DSP instructions: tiles of three pixels of a row, whose elements are expanded to 16 bits once
- * for all output channels. The products are in tile.S, the expansion in expand.S.
+ * CONV_2D with DSP instructions: tiles of three pixels of a row, or of two, whose elements are expanded to 16
+ * bits once for all output channels. The products are in tile.S, the expansion in expand.S.
  */
 #include "edgekit/ek_kernels_dsp.h"
 
@@ -10,115 +10,123 @@
 #include "tile.h"
 #include "words.h"
 
-#define QUAD       4 /* elements */
-#define QUAD_WORDS 6 /* of three pixels */
+#define PAIRS 2 /* of a quad */
 
-/* `count` bytes from byte `first` of a row on; `value` stands in for those outside it. */
-static const int8_t *copy_window(const int8_t *row, uint32_t row_bytes, int32_t first, uint32_t count,
-                                 int8_t value, int8_t *copy) {
+/* The code for tiles of so many pixels. */
+typedef struct tile_code {
+    uint32_t pixels;
+    ek_dsp_expand *expand;
+    ek_dsp_run_tile *run;
+} tile_code;
+
+/* The bytes of a row that windows reach over: of `count` bytes, those from `begin` to `end` lie inside the
+ * input. */
+typedef struct reach {
+    int32_t count;
+    int32_t begin;
+    int32_t end;
+    uint32_t outside; /* four times the input's zero point */
+} reach;
+
+/* Copies them. `copy` has room for fours. */
+static inline void copy_columns(const int8_t *row, reach columns, int8_t *copy) {
+    int32_t i = 0;
     EK_NO_UNROLL
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t byte = (uint32_t)first + i;
-        copy[i] = byte < row_bytes ? row[byte] : value;
+    for (; i < columns.count; i += 4) {
+        ek_dsp_store(copy + i, columns.outside);
     }
-    return copy;
+    i = columns.begin;
+    EK_NO_UNROLL
+    for (; i + 4 <= columns.end; i += 4) {
+        ek_dsp_store(copy + i, ek_dsp_load(row + i));
+    }
+    EK_NO_UNROLL
+    for (; i < columns.end; i++) {
+        copy[i] = row[i];
+    }
 }
 
-/* Expands a row of the windows of three pixels, which begin at the columns left[i], where columns are whole
- * quads: column by column. `outside` stands in for columns outside the input. */
-static uint32_t *expand_columns(const ek_dsp_conv_2d *conv, const int8_t *row,
-                                const int32_t left[EK_DSP_PIXELS], const int8_t *outside,
-                                uint32_t *elements) {
-    const int32_t channels = conv->input.channels;
-    for (int32_t tap = 0; tap < conv->window.width; tap++) {
-        const int8_t *columns[EK_DSP_PIXELS];
-        for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
-            const int32_t x = left[i] + tap;
-            columns[i] = x >= 0 && x < conv->input.width ? row + x * channels : outside;
+/* Expands windows some of whose `count` bytes of a row lie outside it: row by row, copied. */
+static EK_NOINLINE void expand_copies(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int32_t count,
+                                      const ek_dsp_tile *tile, tile_code code, int8_t *copy) {
+    const int8_t *const copied = copy;
+    const int32_t first = tile->windows[0];
+    const int32_t row_bytes = conv->input.width * conv->input.channels;
+    const reach columns = {count, first < 0 ? -first : 0,
+                           count < row_bytes - first ? count : row_bytes - first,
+                           (uint8_t)conv->input_zero_point * 0x01010101u};
+    const uint32_t height = conv->window.height;
+    ek_dsp_tile row = *tile;
+    for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
+        row.windows[i] -= first;
+    }
+    for (uint32_t tap = 0, slot = 0; tap < height; tap++) {
+        copy_columns(rows[tap] + first, columns, copy);
+        code.expand(&row, &copied, &copied + 1);
+        row.elements += row.row_quads * PAIRS * code.pixels;
+        slot += row.row_rest;
+        row.rest = tile->rest + slot / 2 * 2 * code.pixels + slot % 2;
+    }
+}
+
+/* `count` tiles; the first window begins at byte `first` of the rows. */
+static EK_NOINLINE void run_tiles(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
+                                  uint32_t *elements, uint32_t count, int32_t first, tile_code code) {
+    const uint32_t is_several = conv->output.width > 1;
+    const uint32_t channels = conv->output.channels;
+    const int32_t step = (int32_t)is_several * conv->window.stride * conv->input.channels;
+    const int32_t reach = ((int32_t)code.pixels - 1) * step + conv->window.width * conv->input.channels;
+    const int32_t row_bytes = conv->input.width * conv->input.channels;
+    const uint32_t quad_words = PAIRS * code.pixels;
+    uint32_t *const end = elements + conv->quads * quad_words;
+    ek_dsp_tile tile = {
+        {first, first + step, first + 2 * step},
+        conv->row_quads,
+        conv->row_rest,
+        (int16_t *)(elements + conv->window.height * conv->row_quads * quad_words),
+        elements,
+        is_several * channels,
+        2 * channels,
+        channels - 1,
+        ek_dsp_entry(conv->quads),
+        end,
+        conv->stream,
+    };
+    for (; count > 0; count--) {
+        if (tile.windows[0] >= 0 && tile.windows[0] + reach <= row_bytes) {
+            code.expand(&tile, rows, rows + conv->window.height);
+        } else {
+            expand_copies(conv, rows, reach, &tile, code, (int8_t *)end);
         }
-        elements = ek_dsp_expand(columns[0], columns[1], columns[2], elements, (uint32_t)channels);
+        code.run(&tile, output);
+        output += code.pixels * channels;
+        tile.windows[0] += (int32_t)code.pixels * step;
+        tile.windows[1] += (int32_t)code.pixels * step;
+        tile.windows[2] += (int32_t)code.pixels * step;
     }
-    return elements;
 }
 
-/* The same where they are not: windows that hang over are copied. */
-static uint32_t *expand_copies(const ek_dsp_conv_2d *conv, const int8_t *row,
-                               const int32_t left[EK_DSP_PIXELS], int8_t *copies, uint32_t *elements) {
-    const int32_t channels = conv->input.channels;
-    const uint32_t row_bytes = conv->input.width * (uint32_t)channels;
-    const uint32_t count = conv->window.width * (uint32_t)channels;
-    const int8_t *windows[EK_DSP_PIXELS];
-    for (uint32_t i = 0; i < EK_DSP_PIXELS; i++) {
-        const int32_t first = left[i] * channels;
-        windows[i] =
-            first >= 0 && (uint32_t)first + count <= row_bytes
-                ? row + first
-                : copy_window(row, row_bytes, first, count, conv->input_zero_point, copies + i * count);
+static void conv_row(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
+                     uint32_t *elements, ek_dsp_run_tile *of_three, ek_dsp_run_tile *of_two) {
+    const int32_t pixels = conv->threes * 3;
+    const int32_t first = -conv->window.pad_left * conv->input.channels;
+    const int32_t behind = first + pixels * conv->window.stride * conv->input.channels;
+    const uint32_t channels = conv->output.channels;
+    if (conv->threes > 0) {
+        run_tiles(conv, rows, output, elements, conv->threes, first,
+                  (tile_code){3, ek_dsp_expand_three, of_three});
     }
-    return ek_dsp_expand(windows[0], windows[1], windows[2], elements, count);
-}
-
-/* Expands the windows of three pixels, which begin at the columns left[i]. Returns the end of the elements.
- */
-static inline uint32_t *expand_windows(const ek_dsp_conv_2d *conv, const int8_t *const *rows,
-                                       const int32_t left[EK_DSP_PIXELS], int8_t *outside,
-                                       uint32_t *elements) {
-    const int32_t channels = conv->input.channels;
-    if (left[0] >= 0 && left[2] + conv->window.width <= conv->input.width) {
-        const int8_t *const *const end = rows + conv->window.height;
-        const uint32_t count = conv->window.width * (uint32_t)channels;
-        const int32_t offset = left[0] * channels;
-        const int32_t offset_1 = left[1] * channels;
-        const int32_t offset_2 = left[2] * channels;
-        do {
-            const int8_t *const row = *rows++;
-            elements = ek_dsp_expand(row + offset, row + offset_1, row + offset_2, elements, count);
-        } while (rows != end);
-        return elements;
+    if (conv->twos > 0) {
+        run_tiles(conv, rows, output + (uint32_t)pixels * channels, elements, conv->twos, behind,
+                  (tile_code){2, ek_dsp_expand_two, of_two});
     }
-    for (int32_t tap = 0; tap < conv->window.height; tap++) {
-        elements = channels % QUAD == 0 ? expand_columns(conv, rows[tap], left, outside, elements)
-                                        : expand_copies(conv, rows[tap], left, outside, elements);
-    }
-    return elements;
-}
-
-static inline __attribute__((always_inline)) void conv_row(const ek_dsp_conv_2d *conv,
-                                                           const int8_t *const *rows, int8_t *output,
-                                                           uint32_t *elements, ek_dsp_run_tile *run_tile) {
-    const int32_t width = conv->output.width;
-    const int32_t channels = conv->output.channels;
-    const int32_t stride = conv->window.stride;
-    int8_t *const outside = (int8_t *)(elements + conv->quads * QUAD_WORDS);
-    if (conv->hangs_over && conv->input.channels % QUAD == 0) {
-        EK_NO_UNROLL
-        for (int32_t i = 0; i < conv->input.channels; i++) {
-            outside[i] = conv->input_zero_point;
-        }
-    }
-    uint32_t entry = ek_dsp_entry(conv->quads, 1);
-    int32_t pixel_1 = 1;
-    int32_t pixel_2 = 2;
-    int8_t *to = output;
-    for (int32_t x = 0; x < width; x += EK_DSP_PIXELS) {
-        if (x + EK_DSP_PIXELS > width) {
-            entry = ek_dsp_entry(conv->quads, 0);
-            pixel_1 = pixel_2 = width - 1 - x;
-        }
-        const int32_t first = x * stride - conv->window.pad_left;
-        const int32_t left[EK_DSP_PIXELS] = {first, first + pixel_1 * stride, first + pixel_2 * stride};
-        const uint32_t *const end = expand_windows(conv, rows, left, outside, elements);
-        run_tile(to, (uint32_t)(pixel_1 * channels), (uint32_t)(pixel_2 * channels), to + (channels - 1),
-                 elements, end, entry, conv->stream);
-        to += EK_DSP_PIXELS * channels;
-    }
-    ek_dsp_clamp(output, (uint32_t)(width * channels), conv->activation_min, conv->activation_max);
+    ek_dsp_clamp(output, conv->output.width * channels, conv->activation_min, conv->activation_max);
 }
 
 void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    conv_row(params, rows, output, scratch, ek_dsp_tile);
+    conv_row(params, rows, output, scratch, ek_dsp_tile_of_three, ek_dsp_tile_of_two);
 }
 
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    conv_row(params, rows, output, scratch, ek_dsp_tile_exact);
+    conv_row(params, rows, output, scratch, ek_dsp_tile_of_three_exact, ek_dsp_tile_of_two_exact);
 }

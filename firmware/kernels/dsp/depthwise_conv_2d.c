@@ -1,60 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * DEPTHWISE_CONV_2D 3x3 with DSP instructions: four channels of the rows at a time become columns of 16 bits,
- * each of which is used by up to three pixels. The products are in depthwise_columns.S, the columns are made
- * in columns.S.
- */
+/* DEPTHWISE_CONV_2D 3x3 with DSP instructions: the row as depthwise.S wants it. */
 #include "edgekit/ek_kernels_dsp.h"
+
+#include <stddef.h>
 
 #include "../loops.h"
 #include "clamp.h"
-#include "depthwise_columns.h"
+#include "depthwise.h"
+#include "words.h"
 
-#define QUAD           4
-#define WINDOW_COLUMNS 3
-#define COLUMN_BYTES   (4 * EK_DSP_COLUMN_WORDS)
-#define FIXED_WORDS    22 /* of four channels: biases and weights */
+#define QUAD         4
+#define WINDOW       3  /* columns */
+#define COLUMN_BYTES 32 /* from one to the next */
+#define EDGE_WORDS   6
 
-/* Columns outside the input. */
-static EK_NOINLINE void fill_columns(uint32_t *words, int32_t columns, int32_t zero_point) {
-    const uint32_t word = ((uint32_t)zero_point & 0xffffu) * 0x10001u;
+/* What the last pixel reads outside. */
+static int8_t *fill_edge(int8_t *edge, int8_t zero_point) {
     EK_NO_UNROLL
-    for (int32_t i = columns * EK_DSP_COLUMN_WORDS; i > 0; i--) {
-        *words++ = word;
+    for (int32_t i = 0; i < EDGE_WORDS; i++) {
+        ek_dsp_store(edge + i * QUAD, (uint8_t)zero_point * 0x01010101u);
     }
+    return edge;
 }
 
-static inline __attribute__((always_inline)) void depthwise_row(const ek_dsp_depthwise_conv_2d *conv,
-                                                                const int8_t *const *rows, int8_t *output,
-                                                                uint32_t *columns, int32_t constants,
-                                                                ek_dsp_run_pixels *run_pixels) {
-    const int32_t channels = conv->input.channels;
-    const int32_t left = conv->window.pad_left;
-    const int32_t right = conv->columns - left - conv->input.width;
-    const int32_t inside = conv->input.width + (right < 0 ? right : 0);
-    const int32_t rewind = (WINDOW_COLUMNS - conv->window.stride) * COLUMN_BYTES;
-    const int32_t output_bytes = conv->output.width * channels;
-    uint32_t *const first = columns + left * EK_DSP_COLUMN_WORDS;
-    const uint32_t *stream = conv->stream;
-    fill_columns(columns, left, conv->input_zero_point);
-    fill_columns(first + inside * EK_DSP_COLUMN_WORDS, right, conv->input_zero_point);
-    for (int32_t i = 0; i < channels; i += QUAD) {
-        const int32_t channel = i + QUAD <= channels ? i : channels - QUAD;
-        int8_t *const to = output + channel;
-        ek_dsp_expand_columns(rows[0] + channel, rows[1] + channel, rows[2] + channel, first,
-                              (uint32_t)(inside * channels), (uint32_t)channels);
-        run_pixels(columns, stream, to, (uint32_t)channels, to + output_bytes, (uint32_t)rewind);
-        stream += FIXED_WORDS + QUAD * constants;
-    }
-    ek_dsp_clamp(output, (uint32_t)output_bytes, conv->activation_min, conv->activation_max);
+static void depthwise_row(const ek_dsp_depthwise_conv_2d *conv, const int8_t *const *rows, int8_t *output,
+                          int8_t *scratch, uint32_t stride, ek_dsp_run_depthwise *run) {
+    const uint32_t channels = conv->input.channels;
+    const uint32_t seen = (WINDOW - conv->outside) * channels; /* by the first pixel */
+    const uint32_t skipped = (uintptr_t)scratch & COLUMN_BYTES;
+    int8_t *const columns = scratch + skipped;
+    int8_t *const edge = skipped != 0 ? scratch : columns + 2 * COLUMN_BYTES;
+    const ek_dsp_depthwise_row row = {
+        {rows[0], rows[1], rows[2]},
+        channels,
+        0,
+        seen + (conv->inner * stride - stride) * channels,
+        output - (seen >> (stride - 1)),
+        conv->inner < conv->output.width ? fill_edge(edge, conv->input_zero_point) : NULL,
+        conv->stream,
+        columns,
+        conv->outside,
+        ((uint32_t)conv->input_zero_point & 0xffffu) * 0x10001u,
+        channels - QUAD,
+    };
+    run(&row);
+    ek_dsp_clamp(output, conv->output.width * channels, conv->activation_min, conv->activation_max);
 }
 
 void ek_dsp_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch) {
-    depthwise_row(params, rows, output, scratch, 2, ek_dsp_depthwise_pixels);
+    depthwise_row(params, rows, output, scratch, 1, ek_dsp_depthwise_1);
 }
 
 void ek_dsp_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                        void *scratch) {
-    depthwise_row(params, rows, output, scratch, 3, ek_dsp_depthwise_pixels_exact);
+    depthwise_row(params, rows, output, scratch, 1, ek_dsp_depthwise_1_exact);
+}
+
+void ek_dsp_strided_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                         void *scratch) {
+    depthwise_row(params, rows, output, scratch, 2, ek_dsp_depthwise_2);
+}
+
+void ek_dsp_strided_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                               void *scratch) {
+    depthwise_row(params, rows, output, scratch, 2, ek_dsp_depthwise_2_exact);
 }

@@ -1,73 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All output channels of a tile of three pixels: the inner loop of the convolutions (tile.h is the manual).
+ * All output channels of a tile of three pixels, or of two: the inner loop of the convolutions (tile.h is the
+ * manual).
  *
  * Two channels A and B are computed at a time, from weights that lie in halfwords of 256 * A + B: SMLAD with
  * the word as it is sums up 256 * (sum of A) + (sum of B), and one SXTB16 makes of it the weights of B.
  *
  * Of 24 products (four elements of the window, three pixels, two channels) each quad needs
- *     1 LDM of weights, 2 LDM of elements, 2 SXTB16, 12 SMLAD: 17 instructions, 0.71 a product,
- * and 0.05 more for the loop of four quads. Two channels need besides 32 for three pixels, or 57 in the
- * exact kernel.
+ *     1 LDM of weights, 2 LDM of elements, 2 SXTB16, 12 SMLAD: 17 instructions, 0.71 a product.
+ * Of two pixels it needs 12 for 16 products, 0.75. Besides, four quads take 2 instructions for the loop, and
+ * two channels 27 for three pixels and 20 for two, or 52 and 37 in the exact kernel.
  *
- * A tile of two pixels or one, at the end of a row, leaves the third out: 13 instructions a quad.
- *
- * Registers: r0 weights, r1 elements, r2-r4 elements of a pair of taps, r5-r6 weights, r7 those of B,
- * r8-r10 sums of A and B, r11, r12, lr sums of B.
+ * Registers: r0 weights, r1 elements, r2-r4 elements of a pair of taps, or r2-r4 and r10 those of a quad of
+ * two pixels, r5-r6 weights, r7 end of the elements, r8-r10 sums of A and B, r11, r12, lr sums of B.
  */
     .syntax unified
     .thumb
 
-/* The frame: arguments 0 to 3 as pushed, the saved registers, the other arguments. */
-#define OUTPUT   0
-#define ELEMENTS 52
-#define END      56
-#define ENTRY    60
-#define STREAM   64
+/* ek_dsp_tile, from there on */
+#define ELEMENTS 24
 
-/* Two taps of three pixels, from the weights \w. */
-.macro pair w, next_c0, next_c1, next_c2, next_b0, next_b1, next_b2
+/* The frame: what is pushed last. */
+#define OUTPUT 4
+#define ENTRY  20
+
+/* Two taps of three pixels, from the weights \w. The sums start with \start and \start_b. */
+.macro pair_of_three w, start_0=r8, start_1=r9, start_2=r10, start_b0=r11, start_b1=r12, start_b2=lr
     ldmia r1!, {r2-r4}
-    sxtb16 r7, \w
-    smlad r9, \w, r3, \next_c1
-    smlad r10, \w, r4, \next_c2
-    smlad r8, \w, r2, \next_c0
-    smlad r12, r7, r3, \next_b1
-    smlad lr, r7, r4, \next_b2
-    smlad r11, r7, r2, \next_b0
+    smlad r9, \w, r3, \start_1
+    smlad r10, \w, r4, \start_2
+    smlad r8, \w, r2, \start_0
+    sxtb16 \w, \w
+    smlad r12, \w, r3, \start_b1
+    smlad lr, \w, r4, \start_b2
+    smlad r11, \w, r2, \start_b0
 .endm
 
-/* The same of two pixels. */
-.macro pair_of_two w
-    ldmia r1!, {r2-r4}
-    sxtb16 r7, \w
-    smlad r8, \w, r2, r8
-    smlad r9, \w, r3, r9
-    smlad r11, r7, r2, r11
-    smlad r12, r7, r3, r12
+/* The same of two pixels, whose elements are \e0 and \e1. */
+.macro pair_of_two w, e0, e1, start_1=r9, start_b1=r12
+    smlad r9, \w, \e1, \start_1
+    smlad r8, \w, \e0, r8
+    sxtb16 \w, \w
+    smlad r12, \w, \e1, \start_b1
+    smlad r11, \w, \e0, r11
 .endm
 
-.macro quad
+.macro quad pixels
     ldmia r0!, {r5, r6}
-    pair r5, r8, r9, r10, r11, r12, lr
-    pair r6, r8, r9, r10, r11, r12, lr
+    .if \pixels == 3
+    pair_of_three r5
+    pair_of_three r6
+    .else
+    ldmia r1!, {r2-r4, r10}
+    pair_of_two r5, r2, r3
+    pair_of_two r6, r4, r10
+    .endif
 .endm
 
-.macro quad_of_two
-    ldmia r0!, {r5, r6}
-    pair_of_two r5
-    pair_of_two r6
+/* The first one, which takes up the biases. */
+.macro first_quad pixels
+    ldmia r0!, {r5, r6, r8, r11}
+    .if \pixels == 3
+    pair_of_three r5, r8, r8, r8, r11, r11, r11
+    pair_of_three r6
+    .else
+    ldmia r1!, {r2-r4, r10}
+    pair_of_two r5, r2, r3, r8, r11
+    pair_of_two r6, r4, r10
+    .endif
 .endm
 
 /* The output from the sum, \bits bits of whose scaled value are behind the point. */
-.macro scale_fast sum, bits
-    smmla \sum, \sum, r2, r3
+.macro scale_fast sum, multiplier, addend, bits
+    smmla \sum, \sum, \multiplier, \addend
     ssat \sum, #8, \sum, asr #\bits
 .endm
 
-/* r2 multiplier, r3 rounding, r4 shift to the right. */
-.macro scale_exact sum
-    lsl \sum, \sum, #1
+/* The same by r2 multiplier, r3 rounding, r4 shift to the right, of the sum that \shift by \bits doubles. */
+.macro scale_exact sum, shift, bits
+    \shift \sum, \sum, #\bits
     smmulr \sum, \sum, r2
     add \sum, \sum, \sum, asr #31
     add \sum, \sum, r3
@@ -75,7 +86,34 @@
     ssat \sum, #8, \sum
 .endm
 
-.macro tile name, is_exact
+.macro outputs_fast pixels
+    ldmia r0!, {r2-r5}
+    scale_fast r11, r2, r3, 2
+    scale_fast r12, r2, r3, 2
+    scale_fast r8, r4, r5, 10
+    scale_fast r9, r4, r5, 10
+    .if \pixels == 3
+    scale_fast lr, r2, r3, 2
+    scale_fast r10, r4, r5, 10
+    .endif
+.endm
+
+.macro outputs_exact pixels
+    ldmia r0!, {r2-r4}
+    scale_exact r11, lsl, 1
+    scale_exact r12, lsl, 1
+    .if \pixels == 3
+    scale_exact lr, lsl, 1
+    .endif
+    ldmia r0!, {r2-r4}
+    scale_exact r8, asr, 7
+    scale_exact r9, asr, 7
+    .if \pixels == 3
+    scale_exact r10, asr, 7
+    .endif
+.endm
+
+.macro tile name, pixels, stage
     .section .text.\name, "ax", %progbits
     .balign 4
     .global \name
@@ -83,88 +121,57 @@
     .thumb_func
 \name:
     push {r4-r11, lr}
-    push {r0-r3}
-    ldr r0, [sp, #STREAM]
-    ldr r1, [sp, #ELEMENTS]
-    /* Where the first quad is left for: into the loops, such that their quads are used up. */
-    ldr r2, [sp, #ENTRY]
-    adr r3, 9f
-    ldr r2, [r3, r2, lsl #2]
-    add r2, r2, r3
-    str r2, [sp, #ENTRY]
-1:  /* The first quad takes up the biases. */
-    ldmia r0!, {r8, r11}
-    ldmia r0!, {r5, r6}
-    pair r5, r8, r8, r8, r11, r11, r11
-    pair r6, r8, r9, r10, r11, r12, lr
+    mov r2, r1
+    add r0, r0, #ELEMENTS
+    ldmia r0, {r1, r3-r8}
+    add r5, r5, r2
+    /* Where the first quad is left for: into the loop, such that its quads are used up. */
+    adr r0, 9f
+    ldr r6, [r0, r6, lsl #2]
+    add r6, r6, r0
+    push {r1-r6}
+    mov r0, r8
+1:  first_quad \pixels
     ldr pc, [sp, #ENTRY]
-14: quad
-13: quad
-12: quad
-11: quad
-    ldr r7, [sp, #END]
+14: quad \pixels
+13: quad \pixels
+12: quad \pixels
+11: quad \pixels
     cmp r1, r7
     bne 14b
-10:
-    .if \is_exact
-    sub r8, r8, r11
+10: sub r8, r8, r11
     sub r9, r9, r12
+    .if \pixels == 3
     sub r10, r10, lr
-    asr r8, r8, #8
-    asr r9, r9, #8
-    asr r10, r10, #8
-    ldmia r0!, {r2-r4}
-    scale_exact r11
-    scale_exact r12
-    scale_exact lr
-    ldmia r0!, {r2-r4}
-    scale_exact r8
-    scale_exact r9
-    scale_exact r10
-    .else
-    ldmia r0!, {r2-r5}
-    sub r8, r8, r11
-    sub r9, r9, r12
-    sub r10, r10, lr
-    scale_fast r11, 2
-    scale_fast r12, 2
-    scale_fast lr, 2
-    smmla r8, r8, r4, r5
-    smmla r9, r9, r4, r5
-    smmla r10, r10, r4, r5
-    ssat r8, #8, r8, asr #10
-    ssat r9, #8, r9, asr #10
-    ssat r10, #8, r10, asr #10
     .endif
-    ldmia sp, {r1-r4} /* output, distances of the other pixels, the last channel of the first */
-    strb lr, [r1, r3] /* a pixel that is missing lies at the place of the one before it, which is next */
-    strb r12, [r1, r2]
-    strb r11, [r1], #1
-    strb r10, [r1, r3]
-    strb r9, [r1, r2]
-    strb r8, [r1], #1
-2:  str r1, [sp, #OUTPUT]
-    cmp r1, r4
-    ldr r1, [sp, #ELEMENTS]
+    \stage \pixels
+    ldmia sp, {r1-r5} /* elements, output, distances of the other pixels, the last channel of the first */
+    .if \pixels == 3
+    strb lr, [r2, r4]
+    .endif
+    strb r12, [r2, r3]
+    strb r11, [r2], #1
+    .if \pixels == 3
+    strb r10, [r2, r4]
+    .endif
+    strb r9, [r2, r3]
+    strb r8, [r2], #1
+    str r2, [sp, #OUTPUT]
+    cmp r2, r5
     blo 1b
     bhi 3f
     /* An odd channel is left: the last two are computed, the one before it again. */
-    sub r1, r4, #1
-    str r1, [sp, #OUTPUT]
-    ldr r1, [sp, #ELEMENTS]
+    sub r2, r5, #1
+    str r2, [sp, #OUTPUT]
     b 1b
-3:  add sp, sp, #16
+3:  add sp, sp, #24
     pop {r4-r11, pc}
-16: quad_of_two
-15: quad_of_two
-    ldr r7, [sp, #END]
-    cmp r1, r7
-    bne 16b
-    b 10b
     .balign 4
-9:  .word 10b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1, 14b - 9b + 1, 15b - 9b + 1, 16b - 9b + 1
+9:  .word 10b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1, 14b - 9b + 1
     .size \name, . - \name
 .endm
 
-    tile ek_dsp_tile, 0
-    tile ek_dsp_tile_exact, 1
+    tile ek_dsp_tile_of_three, 3, outputs_fast
+    tile ek_dsp_tile_of_two, 2, outputs_fast
+    tile ek_dsp_tile_of_three_exact, 3, outputs_exact
+    tile ek_dsp_tile_of_two_exact, 2, outputs_exact

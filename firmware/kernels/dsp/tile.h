@@ -1,44 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tiles of three pixels: what the convolutions share. */
+/* Tiles of three or two pixels of a row: what the convolutions are made of. */
 #ifndef EDGEKIT_DSP_TILE_H
 #define EDGEKIT_DSP_TILE_H
 
 #include <stdint.h>
 
-#define EK_DSP_PIXELS 3
+#define EK_DSP_PIXELS 3 /* of a tile, at most */
 
 /*
- * Appends `count` elements of three pixels, rounded up to fours, to the elements of a tile. Four elements
- * a, b, c, d take six words of two int16 each: (a, c) of the three pixels, then (b, d) of them.
- *   pixels    any alignment; no byte behind the last of the elements is read
- *   elements  [out] aligned to 4; 24 bytes for each four
- * Returns where the next elements go.
+ * A tile of three pixels, or of two, which are the same where a row has only one. tile.S and expand.S depend
+ * on this layout.
+ *
+ * The elements of the pixels' windows become int16. Four elements a, b, c, d are a quad: words of two, the
+ * first in the lower half, (a, c) of each pixel, then (b, d) of each. The elements that are left of a row of
+ * the window when its quads are full come behind the quads of all rows, those of all rows after each other:
+ * such a rest is (a, b), (c, d) of each pixel.
  */
-uint32_t *ek_dsp_expand(const int8_t *pixel_0, const int8_t *pixel_1, const int8_t *pixel_2,
-                        uint32_t *elements, uint32_t count);
+typedef struct ek_dsp_tile {
+    int32_t windows[EK_DSP_PIXELS]; /* where each begins in its rows, in bytes */
+    uint32_t row_quads;             /* of a row of the window */
+    uint32_t row_rest;              /* elements that are left of it: 0 to 3 */
+    int16_t *rest;                  /* where the rests go: the first element of the first pixel */
+    uint32_t *elements;             /* where the quads go */
+    uint32_t offset_1;              /* from the output of the first pixel to that of the second */
+    uint32_t offset_2;              /* and to that of the third */
+    uint32_t last;                  /* output channels - 1: at least 1 */
+    uint32_t entry;                 /* ek_dsp_entry */
+    const uint32_t *end;            /* of quads and rests: at least one quad */
+    const uint32_t *stream;         /* ek_dsp_conv_2d.stream */
+} ek_dsp_tile;
 
 /*
- * All output channels of three pixels, or of two where the third has the place of the second.
- *   output             of pixel 0, one byte a channel
- *   offset_1 offset_2  where pixels 1 and 2 lie behind it
- *   last               output + (channels - 1): at least two channels
- *   elements end       what ek_dsp_expand appended, at least four for each of three pixels
- *   entry              ek_dsp_entry
- *   stream             ek_dsp_conv_2d.stream
+ * Expands rows[0] to end[-1] of the windows, at least one. No byte outside the windows is read. What fills up
+ * the last quad of the rests is left as it is; weights of zero meet it.
  */
-typedef void ek_dsp_run_tile(int8_t *output, uint32_t offset_1, uint32_t offset_2, const int8_t *last,
-                             const uint32_t *elements, const uint32_t *end, uint32_t entry,
-                             const uint32_t *stream);
+typedef void ek_dsp_expand(const ek_dsp_tile *tile, const int8_t *const *rows, const int8_t *const *end);
 
-ek_dsp_run_tile ek_dsp_tile;       /* for ek_dsp_conv_2d_s8 */
-ek_dsp_run_tile ek_dsp_tile_exact; /* for ek_dsp_conv_2d_exact_s8 */
+/* All output channels of the tile, whose windows are expanded. `output` is that of the first pixel, one byte
+ * a channel. */
+typedef void ek_dsp_run_tile(const ek_dsp_tile *tile, int8_t *output);
 
-/* How a tile of three pixels, or of two, of so many quads of elements is entered. */
-static inline uint32_t ek_dsp_entry(uint32_t quads, int has_three) {
-    if (quads == 1) {
-        return 0;
-    }
-    return has_three ? 1 + (quads - 2) % 4 : 5 + quads % 2;
+ek_dsp_expand ek_dsp_expand_three;
+ek_dsp_expand ek_dsp_expand_two;
+
+ek_dsp_run_tile ek_dsp_tile_of_three; /* for ek_dsp_conv_2d_s8 */
+ek_dsp_run_tile ek_dsp_tile_of_two;
+ek_dsp_run_tile ek_dsp_tile_of_three_exact; /* for ek_dsp_conv_2d_exact_s8 */
+ek_dsp_run_tile ek_dsp_tile_of_two_exact;
+
+/* How a tile with so many quads is entered. */
+static inline uint32_t ek_dsp_entry(uint32_t quads) {
+    return quads == 1 ? 0 : 1 + (quads - 2) % 4;
 }
 
 #endif /* EDGEKIT_DSP_TILE_H */

@@ -69,6 +69,17 @@ void *memset(void *to, int value, size_t size_bytes) {
     return to;
 }
 
+#if defined(__ARM_EABI__)
+/* Arm's run-time ABI (IHI 0043) has names of its own for what compilers call; zig's own are several times the
+ * size. */
+void __aeabi_memclr(void *to, size_t size_bytes);
+void __aeabi_memclr4(void *to, size_t size_bytes) __attribute__((alias("__aeabi_memclr")));
+void __aeabi_memclr8(void *to, size_t size_bytes) __attribute__((alias("__aeabi_memclr")));
+void __aeabi_memclr(void *to, size_t size_bytes) {
+    (void)memset(to, 0, size_bytes);
+}
+#endif
+
 int memcmp(const void *left, const void *right, size_t size_bytes) {
     const unsigned char *a = left;
     const unsigned char *b = right;

@@ -241,7 +241,7 @@ static const EK_FLASH ek_layer layers[] = {
 
 static const EK_FLASH ek_operand operands[] = {
     {-1, 0, 0}, {0, 1, 0}, {1, 2, 0}, {2, 0, 0}, {3, 0, 0}, {1, 0, 0}, {2, 3, 0}, {5, 4, 0}, {6, 0, 0},
-    {-2, 5, 0}, {7, 6, 0}, {8, 0, 0}, {8, 0, 0}, {10, 0, 0},
+    {1, 5, 0}, {7, 6, 0}, {1, 0, 0}, {1, 0, 0}, {0, 0, 0},
 };
 
 static const EK_FLASH ek_reach reaches[] = {
@@ -256,7 +256,6 @@ static const EK_FLASH ek_reach reaches[] = {
 
 /* offset, row_bytes, height, ring_rows */
 static const EK_FLASH ek_tensor tensors[] = {
-    {0, 8, 2, 2}, /* -2 */
     {32, 6, 6, 6}, /* -1 */
     {16, 7, 7, 7}, /* 0 */
     {0, 6, 3, 3}, /* 1 */
@@ -319,7 +318,7 @@ static uint16_t progress[2];
 
 const EK_FLASH ek_plan ek_model_plan = {
     .layers = layers,
-    .tensors = &tensors[2],
+    .tensors = &tensors[1],
     .operands = operands,
     .reaches = reaches,
     .outside_rows = outside_rows,
