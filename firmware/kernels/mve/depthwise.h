@@ -26,9 +26,9 @@ typedef struct ek_mve_depthwise_tile {
     const int8_t *rows[EK_MVE_TAPS];                 /* aligned to 4 */
     const uint32_t *stream;                          /* as in ek_mve_depthwise_conv_2d */
     const uint32_t *stream_end;
-    int8_t
-        *columns; /* words [columns][rows], 16 columns at most; those outside the input hold its zero point */
-    int32_t *sums;        /* [4][12]; with `columns` before, a few of them may be read as such */
+    /* Words [columns][rows], 16 columns at most; those outside the input hold its zero point. */
+    int8_t *columns;
+    int32_t *sums;        /* [4][12] */
     uint32_t inside;      /* columns inside the input, if fewer than a piece */
     uint32_t last;        /* pixels of the last vector */
     uint32_t copy;        /* 0: fewer columns than a piece, 1: two pieces, 2: four */

@@ -7,8 +7,7 @@
 
 #include "edgekit/ek_kernels_mve.h"
 
-#define EK_MVE_PIXELS     4
-#define EK_MVE_STEP_BYTES 16
+#define EK_MVE_PIXELS 4
 
 /* ek_mve_stage as words. */
 typedef struct ek_mve_finish {
