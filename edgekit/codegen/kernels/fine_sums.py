@@ -84,9 +84,7 @@ def _cached(constants: bytes, zero_point: int) -> FineSums:
     return max(candidates, key=lambda candidate: int(candidate.found.sum()))
 
 
-def _edges(
-    multiplier: NDArray[np.int64], exponent: NDArray[np.int64], zero_point: int
-) -> NDArray[np.int64]:
+def _edges(multiplier: NDArray[np.int64], exponent: NDArray[np.int64], zero_point: int) -> NDArray[np.int64]:
     """The least sums that are at or above each level, as the double rounding has it; (channels, 255)."""
     steps, unit = _LEVELS - zero_point, np.int64(1) << exponent[:, None]
     # What the first rounding must come to: ties go up where that is positive, else down.

@@ -30,6 +30,7 @@ from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph
 _HEADER = "edgekit/ek_kernels_neon.h"
 _VECTOR_BYTES = 16
 _QUAD = 4
+_TILE_PIXELS = 4
 _TILE_CHANNELS = 16
 _LARGEST_LEFT_SHIFT_OF_ADD = 22
 _MOST_MERGED_CHANNELS = 64
@@ -284,7 +285,8 @@ def _depthwise_conv(op: DepthwiseConv2D, width: _Widths) -> KernelCall | None:
         weights=ConstantArray("weights", "int8_t", weights, f"of HWO {dims(op.filter.shape[1:])}"),
         stage=_stage_struct(op, repeated, _TILE_CHANNELS),
     )
-    return _call(op, "depthwise_conv", params, copies)
+    call = _call(op, "depthwise_conv", params, copies)
+    return replace(call, tile_channels=_TILE_CHANNELS, merged_pixels=merged)
 
 
 def _merged_pixels(window: Window, channels: int) -> int:
@@ -315,6 +317,7 @@ def _call(op: _Weighted, name: str, params: Struct, copies: _Copies) -> KernelCa
         header=_HEADER,
         scratch_bytes=copies.scratch_bytes,
         outside=op.input_zero_point,
+        tile_pixels=_TILE_PIXELS,
     )
 
 

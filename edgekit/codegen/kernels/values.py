@@ -60,7 +60,8 @@ class KernelCall:
     ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
     the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
     such rows, and gets NULL. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and walks
-    through its weights once for all of them.
+    through its weights once for all of them. A depthwise one computes ``tile_channels`` of them at a time;
+    ``merged_pixels`` neighbours are one pixel of so many times the channels to it.
     """
 
     function: str
@@ -73,6 +74,8 @@ class KernelCall:
     outside: int | None = None
     more_sources: tuple[str, ...] = ()
     tile_pixels: int = 1
+    tile_channels: int = 1
+    merged_pixels: int = 1
 
     @property
     def sources(self) -> tuple[str, ...]:
