@@ -29,7 +29,7 @@ from edgekit.graph.cost import graph_macs, op_macs
 from edgekit.graph.tflite import read_tflite
 from edgekit.resources import firmware_folder
 from edgekit.toolchains.cores import CORES
-from edgekit.toolchains.flags import KERNEL_FOLDER, Optimize, compile_flags, link_flags, source_level
+from edgekit.toolchains.flags import TIMED_SOURCES, Optimize, compile_flags, link_flags, source_level
 from edgekit.toolchains.zig import zig_toolchain
 from edgekit.verification.vectors import noise_vectors
 
@@ -60,7 +60,7 @@ def compile_program(
     sources = [*generated, *(firmware / source for source in program_sources(program))]
     compiler = zig_toolchain(core).command
     target = folder / "one_inference"
-    flags = compile_flags("zig", core, source_level(KERNEL_FOLDER, optimize), freestanding=False)
+    flags = compile_flags("zig", core, source_level(TIMED_SOURCES[0], optimize), freestanding=False)
     includes = (f"-I{firmware / 'include'}", f"-I{folder}")
     objects = []
     for source in sources:
