@@ -197,6 +197,44 @@ def output_stage_cases() -> Iterator[Case]:
         yield _conv_2d(extents, (1, 7), (1, 2), (1, 1), "SAME", 5, 10)
 
 
+def rounded_once_cases() -> Iterator[Case]:
+    """Convolutions behind a ReLU, as most are: results below the zero point are clamped like any int8."""
+    random = _random("rounded once")
+    for channels, filters, width in ((8, 16, 9), (3, 8, 7), (16, 8, 4), (40, 4, 6), (64, 12, 5), (136, 4, 8)):
+        yield _behind_relu(_conv_2d((1, width), (1, 1), (1, 1), (1, 1), "SAME", channels, filters), random)
+    for channels, filters, width in ((16, 8, 9), (32, 4, 6), (3, 8, 18), (16, 4, 3), (24, 4, 5), (48, 4, 4)):
+        for stride in ((1, 1), (2, 2)):
+            case = _conv_2d((4, width), (3, 3), stride, (1, 1), "SAME", channels, filters)
+            yield case
+            yield _behind_relu(case, random)
+    yield _behind_relu(_conv_2d((9, 10), (10, 4), (2, 2), (1, 1), "SAME", 1, 64), random)
+    for width, channels in ((48, 8), (25, 4), (13, 8), (12, 16), (7, 4), (6, 64), (5, 8), (3, 12), (1, 4)):
+        for stride in ((1, 1), (2, 2)):
+            yield _behind_relu(
+                _depthwise_conv_2d((3, width), (3, 3), stride, (1, 1), "SAME", channels, 1), random
+            )
+
+
+def _behind_relu(case: Case, random: np.random.Generator) -> Case:
+    """``case`` with factors whose results fill int8, and one channel that is always the same."""
+    (op,) = case.graph.ops
+    assert isinstance(op, Conv2D | DepthwiseConv2D)
+    channels = op.bias.size
+    taps = op.filter.size // channels
+    reals = 180.0 / (74.0 * 90.0 * np.sqrt(taps)) * random.uniform(0.5, 2.0, channels)
+    bias = op.bias.copy()
+    bias[channels // 2] = -(2**29)
+    op = replace(
+        op,
+        bias=bias,
+        requantization=_factor(reals.tolist()),
+        output_zero_point=-128,
+        activation_min=-128,
+        activation_max=127,
+    )
+    return Case(f"{case.name}, behind a ReLU", replace(case.graph, ops=(op,)), case.inputs)
+
+
 def odd_window_cases() -> Iterator[Case]:
     """Rows of windows that are no multiple of four elements, over all widths of a few pixels."""
     for width, (channels, size) in enumerate(

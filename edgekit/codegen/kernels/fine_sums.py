@@ -3,7 +3,7 @@
 Where no clamps but int8's are needed, an output byte is, for all sums a that a channel can have (bias not
 included),
 
-    ((a * 2^bits + offset) * multiplier >> 31) + 2^(FRACTION_BITS - 1) >> FRACTION_BITS, cut off at -128 and 127
+    ((a * 2^bits + offset) * multiplier >> 31) + 2^(FRACTION_BITS - 1) >> FRACTION_BITS, cut off at int8
 
 if it is right on both sides of every edge of the staircase that the double rounding makes, because both only
 grow in between. ``bits`` are one for a layer; the finer they make the offset, the coarser is the multiplier.

@@ -24,9 +24,9 @@ extern "C" {
  * The constants of four channels are words of a kernel's stream.
  *
  * sum_bits other than 0: four offsets and four multipliers, with which the byte of each sum is
- * ((sum * 2^sum_bits + offset) * multiplier >> 31) + 2^11 >> 12, cut off at -128 and 127: the other fields are
- * not read. 0: four biases and four multipliers, and a word of the four shifts as bytes, the first channel's
- * lowest.
+ * ((sum * 2^sum_bits + offset) * multiplier >> 31) + 2^11 >> 12, cut off at -128 and 127: the other fields
+ * are not read. 0: four biases and four multipliers, and a word of the four shifts as bytes, the first
+ * channel's lowest.
  */
 typedef struct ek_mve_stage {
     uint8_t sum_bits;
@@ -37,8 +37,8 @@ typedef struct ek_mve_stage {
 
 /*
  * Each output is a dot product of `depth` elements. The stream has, filter after filter in fours: the weights
- * of the first two, 16 bytes of each in turn, with zeros at the end where the depth is no multiple of 16; those
- * of the other two; the constants of the four.
+ * of the first two, 16 bytes of each in turn, with zeros at the end where the depth is no multiple of 16;
+ * those of the other two; the constants of the four.
  */
 typedef struct ek_mve_conv_2d {
     ek_row_shape input;
@@ -55,23 +55,23 @@ typedef struct ek_mve_conv_2d {
 /* CONV_2D whose window is a single pixel without padding (params: ek_mve_conv_2d). No scratch. */
 void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* CONV_2D (params: ek_mve_conv_2d). Scratch: patches * depth bytes. What `copied_together` windows have in a row
- * of the input, and from the first byte of the first to the last one of the last patch, is less than 256 bytes
- * if they are several. */
+/* CONV_2D (params: ek_mve_conv_2d). Scratch: patches * depth bytes. What `copied_together` windows have in a
+ * row of the input, and from the first byte of the first to the last one of the last patch, is less than 256
+ * bytes if they are several. */
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /*
  * CONV_2D, 3 x 3 at stride 1 or 2, of input channels in sixteens, for rows of at least four pixels (params:
- * ek_mve_conv_2d). Of two filters, the stream has row by row of the window, and sixteen by sixteen channels, the
- * weights of each column: of 0, 1 and 2, or at stride 2 of 0, 2 and 1. Scratch: 18 bytes an input channel, at
- * stride 2 27.
+ * ek_mve_conv_2d). Of two filters, the stream has row by row of the window, and sixteen by sixteen channels,
+ * the weights of each column: of 0, 1 and 2, or at stride 2 of 0, 2 and 1. Scratch: 18 bytes an input
+ * channel, at stride 2 27.
  */
 void ek_mve_conv_2d_3x3_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /*
  * A depthwise convolution, 3 x 3, each output channel from the input channel of its number. The stream has of
- * every four channels: for each of them 6 bytes of 0, its nine weights column by column, and a 0; 8 bytes of 0;
- * the constants of the four.
+ * every four channels: for each of them 6 bytes of 0, its nine weights column by column, and a 0; 8 bytes of
+ * 0; the constants of the four.
  */
 typedef struct ek_mve_depthwise_conv_2d {
     ek_row_shape input;  /* rows aligned to 4 */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CONV_2D: see ek_kernels_mve.h. Windows are copied to patches, one behind the other, so that the dot products
- * run over one stretch each. Sixteen bytes are copied at once: a part of a window's row, or short rows of several
- * windows. Of windows that hang over an end of the row the bytes inside are; the others hold the zero point.
+ * CONV_2D: see ek_kernels_mve.h. Windows are copied to patches, one behind the other, so that the dot
+ * products run over one stretch each. Sixteen bytes are copied at once: a part of a window's row, or short
+ * rows of several windows. Of windows that hang over an end of the row the bytes inside are; the others hold
+ * the zero point.
  */
 #include "edgekit/ek_kernels_mve.h"
 

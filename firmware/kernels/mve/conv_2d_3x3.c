@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CONV_2D, 3 x 3, of channels in sixteens: see ek_kernels_mve.h. The columns that four neighbouring windows
- * share are copied to where the assembly finds sixteen channels of all of them in a row. Where an input has no
- * more, they are that already, but at the ends of rows: columns outside become the input's zero point.
+ * share are copied to where the assembly finds sixteen channels of all of them in a row. Where an input has
+ * no more, they are that already, but at the ends of rows: columns outside become the input's zero point.
  */
 #include "edgekit/ek_kernels_mve.h"
 
@@ -81,7 +81,8 @@ static void run_tile(const ek_mve_conv_2d *conv, ek_mve_columns *tile, const int
             place_columns(conv, rows, left, copied);
         }
         for (int32_t row = 0; row < TAPS; row++) {
-            starts[row] = is_inside ? rows[row] + left * CHANNELS : copied + row * NEIGHBOURS.count * CHANNELS;
+            starts[row] =
+                is_inside ? rows[row] + left * CHANNELS : copied + row * NEIGHBOURS.count * CHANNELS;
             starts[row] += (NEIGHBOURS.count - 1) * CHANNELS;
         }
         tile->columns = starts;

@@ -20,18 +20,19 @@
 
 /* depthwise_tile.S depends on this layout. */
 typedef struct ek_mve_depthwise_tile {
-    int8_t *slots[EK_MVE_PIECES];                   /* where each piece's columns go, in `columns` */
-    uint32_t offsets[EK_MVE_PIECES][EK_MVE_PIECE];  /* where they come from, bytes from `rows` */
+    int8_t *slots[EK_MVE_PIECES];                    /* where each piece's columns go, in `columns` */
+    uint32_t offsets[EK_MVE_PIECES][EK_MVE_PIECE];   /* where they come from, bytes from `rows` */
     uint32_t outputs[EK_MVE_VECTORS][EK_MVE_PIXELS]; /* addresses, less 4; aligned to 4 */
-    const int8_t *rows[EK_MVE_TAPS];                /* aligned to 4 */
-    const uint32_t *stream;                         /* as in ek_mve_depthwise_conv_2d */
+    const int8_t *rows[EK_MVE_TAPS];                 /* aligned to 4 */
+    const uint32_t *stream;                          /* as in ek_mve_depthwise_conv_2d */
     const uint32_t *stream_end;
-    int8_t *columns; /* words [columns][rows], 16 columns at most; those outside the input hold its zero point */
-    int32_t *sums;   /* [4][12]; with `columns` before, a few of them may be read as such */
-    uint32_t inside; /* columns inside the input, if fewer than a piece */
-    uint32_t last;   /* pixels of the last vector */
-    uint32_t copy;   /* 0: fewer columns than a piece, 1: two pieces, 2: four */
-    uint32_t dot;    /* 0: up to 6 pixels, 1: up to 12; 2: up to 6 at stride 2 */
+    int8_t
+        *columns; /* words [columns][rows], 16 columns at most; those outside the input hold its zero point */
+    int32_t *sums;        /* [4][12]; with `columns` before, a few of them may be read as such */
+    uint32_t inside;      /* columns inside the input, if fewer than a piece */
+    uint32_t last;        /* pixels of the last vector */
+    uint32_t copy;        /* 0: fewer columns than a piece, 1: two pieces, 2: four */
+    uint32_t dot;         /* 0: up to 6 pixels, 1: up to 12; 2: up to 6 at stride 2 */
     uint32_t finish_kind; /* 0..2: one to three vectors; 3: any number, in two roundings */
     uint32_t last_sums;   /* bytes from the sums of the first vector to those of the last */
     ek_mve_finish finish;

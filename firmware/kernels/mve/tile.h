@@ -52,7 +52,8 @@ static inline ek_mve_tile ek_mve_tile_of(const ek_mve_conv_2d *conv, uint32_t de
     return tile;
 }
 
-/* The pixels lie `pixel_bytes` apart, their outputs `output_bytes`; a tile of fewer has its last one again. */
+/* The pixels lie `pixel_bytes` apart, their outputs `output_bytes`; a tile of fewer has its last one again.
+ */
 static inline void ek_mve_place_tile(ek_mve_tile *tile, uint32_t pixels, const int8_t *pixel,
                                      uint32_t pixel_bytes, int8_t *output, uint32_t output_bytes) {
     for (uint32_t i = 0; i < EK_MVE_PIXELS; i++) {
@@ -65,7 +66,8 @@ static inline void ek_mve_place_tile(ek_mve_tile *tile, uint32_t pixels, const i
     }
 }
 
-/* Any number of pixels: tiles of four, of which the last may have three; one or two are cheaper on their own. */
+/* Any number of pixels: tiles of four, of which the last may have three; one or two are cheaper on their own.
+ */
 static inline void ek_mve_run_pixels(ek_mve_tile *tile, uint32_t pixels, const int8_t *pixel,
                                      uint32_t pixel_bytes, int8_t *output, uint32_t output_bytes) {
     tile->pixel_step = EK_MVE_PIXELS * pixel_bytes;
