@@ -245,6 +245,14 @@ def odd_window_cases() -> Iterator[Case]:
                 yield _conv_2d(extent, size, stride, (1, 1), "SAME", channels, 4 + width)
 
 
+def shallow_cases() -> Iterator[Case]:
+    """Rows of pixels of eight channels, of all lengths up to more than two strips."""
+    for width, filters in zip(range(1, 36), cycle((1, 16, 3, 9)), strict=False):
+        case = _conv_2d((2, width), (1, 1), (1, 1), (1, 1), "SAME", 8, filters)
+        relu = replace(case.graph.ops[0], output_zero_point=-128, activation_min=-128, activation_max=127)
+        yield Case(f"{case.name} ReLU", replace(case.graph, ops=(relu,)), case.inputs)
+
+
 def narrow_depthwise_cases() -> Iterator[Case]:
     """Rows of a few pixels, where the windows of most hang over."""
     channels = cycle((4, 5, 8, 11))

@@ -22,6 +22,7 @@ from kernels.cases import (
     odd_window_cases,
     output_stage_cases,
     packed_cases,
+    shallow_cases,
     short_add_cases,
     vector_cases,
 )
@@ -56,6 +57,7 @@ def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
         output_stage_cases(),
         odd_window_cases(),
         narrow_depthwise_cases(),
+        shallow_cases(),
         short_add_cases(),
     )
     cases = {case.name: case for case in every}
@@ -136,6 +138,7 @@ def test_every_kernel_has_cases() -> None:
         "ek_dsp_depthwise_conv_2d_s8": True,
         "ek_dsp_fully_connected_exact_s8": True,
         "ek_dsp_fully_connected_s8": True,
+        "ek_dsp_shallow_conv_2d_s8": True,
         "ek_dsp_strided_depthwise_conv_2d_exact_s8": True,
         "ek_dsp_strided_depthwise_conv_2d_s8": True,
     }
@@ -156,8 +159,11 @@ FAULTS = {
     "expansion: rest of the second pixel": ("expand.S", "ldrsb r5, [r1], #1", "ldrsb r5, [r0], #1"),
     "expansion: place of the rest": ("expand.S", "addeq r7, r7, #4 * (\\pixels - 1)", "addeq r7, r7, #4"),
     "conv: tiles of two": ("conv_2d.c", "conv->twos, behind", "conv->twos, behind + 1"),
-    "conv: right edge": ("conv_2d.c", "reach <= row_bytes", "reach <= row_bytes + conv->input.channels"),
+    "conv: right edge": ("conv_2d.c", "window <= row_bytes", "window <= row_bytes + conv->input.channels"),
     "conv: rests of copied rows": ("conv_2d.c", " + slot % 2;", ";"),
+    "shallow: entry": ("shallow.S", "17b - 9b + 1", "16b - 9b + 1"),
+    "shallow: odd number of pixels": ("shallow.S", "    it ne\n    subne r5, r5, r2\n", ""),
+    "shallow: end of the strip": ("shallow_conv_2d.c", "input += pixels * CHANNELS", "input += pixels"),
     "dots: end of the loop": ("dot.S", "    bne 14b\n", ""),
     "fully connected: rest": ("fully_connected.c", "rest[r] = input[i];", "rest[r] = 0;"),
     "depthwise: halves": ("depthwise.S", "pkhtb r4, r12, r7, asr #16", "pkhtb r4, r12, r7"),
@@ -187,7 +193,11 @@ def test_planted_fault_is_noticed(fault: str, tmp_path: Path, dsp_expected: dict
     assert right in text
     path.write_text(text.replace(right, wrong))
     driver = _compile(tmp_path, firmware)
-    names = [name for number, name in enumerate(CASES) if number % 3 == 0 or name.startswith("add")]
+    names = [
+        name
+        for number, name in enumerate(CASES)
+        if number % 3 == 0 or name.startswith("add") or name.endswith("ReLU")
+    ]
     try:
         noticed = bool(_differing(driver, names, dsp_expected))
     except AssertionError:

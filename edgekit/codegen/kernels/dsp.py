@@ -33,6 +33,8 @@ _QUAD = 4
 _PAIRS = 2  # of a quad
 _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
+_SHALLOW_DEPTH = 8  # input channels
+_STRIP_PIXELS = 12  # of shallow convolutions
 _STEP = 8  # inputs of fully connected layers
 _COLUMNS_BYTES = 88  # scratch of depthwise convolutions
 # Sums of the channel in the upper half of the weights have 24 bits.
@@ -61,6 +63,42 @@ def _call(op: Op, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
+    return _shallow_conv_2d(op, graph) or _tiled_conv_2d(op, graph)
+
+
+def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
+    """For few channels: pixels are spread once and filters stay in registers."""
+    width, filters = graph.tensors[op.output].shape[2:]
+    shape = (*op.filter.shape[1:], op.window.stride_width, graph.tensors[op.inputs[0]].shape[2:])
+    if shape != (1, 1, _SHALLOW_DEPTH, 1, (width, _SHALLOW_DEPTH)):
+        return None
+    weights = op.filter.reshape(filters, -1).astype(np.int64)
+    stage = _stage(op, weights, np.arange(filters), np.full(filters, _LOWER_UNIT_BITS))
+    if stage is None or stage.is_exact:
+        return None
+    quads = stage.weights.reshape(filters, -1, 2, 2)
+    words = _halfwords(quads[:, :, 0], quads[:, :, 1]).reshape(filters, -1)
+    stream = np.column_stack([stage.constants, stage.bias, words])
+    return KernelCall(
+        "ek_dsp_shallow_conv_2d_s8",
+        f"{_FOLDER}/shallow_conv_2d.c",
+        "ek_dsp_shallow_conv_2d",
+        struct(
+            width=uint32(width),
+            channels=uint32(filters),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights", "uint32_t", (stream & _WORD_MASK).astype(np.uint32), f"{filters} filters of 8"
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/shallow.S",),
+        scratch_bytes=min(width, _STRIP_PIXELS) * 2 * _SHALLOW_DEPTH,
+    )
+
+
+def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     window = op.window
     is_dilated = window.dilation_width > 1 and window.width > 1

@@ -57,6 +57,24 @@ void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
 /* The same, exactly. */
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+typedef struct ek_dsp_shallow_conv_2d {
+    uint32_t width;    /* pixels */
+    uint32_t channels; /* of the output */
+    int8_t activation_min;
+    int8_t activation_max;
+    /*
+     * Output channel after output channel, words of 32 bits:
+     *   three words  multiplier, addend (unit 2^32), and the bias, zero point of the input and rounding
+     * constant included four words   weights of the input channels (0, 2), (1, 3), (4, 6), (5, 7): two int16
+     * each, the first in the lower half
+     */
+    const uint32_t *stream;
+} ek_dsp_shallow_conv_2d;
+
+/* CONV_2D (params: ek_dsp_shallow_conv_2d) of eight input channels, with a window of one pixel and stride 1,
+ * by one factor. Scratch: 16 bytes a pixel, of at most 12 pixels. */
+void ek_dsp_shallow_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
 typedef struct ek_dsp_depthwise_conv_2d {
     ek_row_shape input;  /* at least four channels */
     ek_row_shape output; /* as many */

@@ -19,8 +19,8 @@ typedef struct tile_code {
     ek_dsp_run_tile *run;
 } tile_code;
 
-/* The bytes of a row that windows reach over: of `count` bytes, those from `begin` to `end` lie inside the
- * input. */
+/* The bytes of a row that the windows of a tile reach over: of `count` from its first window on, those from
+ * `begin` to `end` lie inside the input. */
 typedef struct reach {
     int32_t count;
     int32_t begin;
@@ -48,25 +48,27 @@ static inline void copy_columns(const int8_t *row, reach columns, int8_t *copy) 
 
 /* Expands windows some of whose `count` bytes of a row lie outside it: row by row, copied. */
 static EK_NOINLINE void expand_copies(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int32_t count,
-                                      const ek_dsp_tile *tile, tile_code code, int8_t *copy) {
+                                      ek_dsp_tile *tile, tile_code code, int8_t *copy) {
     const int8_t *const copied = copy;
-    const int32_t first = tile->windows[0];
-    const int32_t row_bytes = conv->input.width * conv->input.channels;
-    const reach columns = {count, first < 0 ? -first : 0,
-                           count < row_bytes - first ? count : row_bytes - first,
+    const int32_t first = tile->first;
+    const int32_t inside = conv->input.width * conv->input.channels - first;
+    const reach columns = {count, first < 0 ? -first : 0, count < inside ? count : inside,
                            (uint8_t)conv->input_zero_point * 0x01010101u};
-    const uint32_t height = conv->window.height;
-    ek_dsp_tile row = *tile;
-    for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
-        row.windows[i] -= first;
-    }
-    for (uint32_t tap = 0, slot = 0; tap < height; tap++) {
-        copy_columns(rows[tap] + first, columns, copy);
-        code.expand(&row, &copied, &copied + 1);
-        row.elements += row.row_quads * PAIRS * code.pixels;
-        slot += row.row_rest;
-        row.rest = tile->rest + slot / 2 * 2 * code.pixels + slot % 2;
-    }
+    uint32_t *const elements = tile->elements;
+    int16_t *const rest = tile->rest;
+    const int8_t *const *const end = rows + conv->window.height;
+    uint32_t slot = 0; /* of the rests */
+    tile->first = 0;
+    do {
+        copy_columns(*rows++ + first, columns, copy);
+        code.expand(tile, &copied, &copied + 1);
+        tile->elements += tile->row_quads * PAIRS * code.pixels;
+        slot += tile->row_rest;
+        tile->rest = rest + slot / 2 * 2 * code.pixels + slot % 2;
+    } while (rows != end);
+    tile->first = first;
+    tile->elements = elements;
+    tile->rest = rest;
 }
 
 /* `count` tiles; the first window begins at byte `first` of the rows. */
@@ -74,13 +76,14 @@ static EK_NOINLINE void run_tiles(const ek_dsp_conv_2d *conv, const int8_t *cons
                                   uint32_t *elements, uint32_t count, int32_t first, tile_code code) {
     const uint32_t is_several = conv->output.width > 1;
     const uint32_t channels = conv->output.channels;
-    const int32_t step = (int32_t)is_several * conv->window.stride * conv->input.channels;
-    const int32_t reach = ((int32_t)code.pixels - 1) * step + conv->window.width * conv->input.channels;
+    const uint32_t step = is_several * conv->window.stride * conv->input.channels;
+    const int32_t window = conv->window.width * conv->input.channels + (int32_t)((code.pixels - 1) * step);
     const int32_t row_bytes = conv->input.width * conv->input.channels;
     const uint32_t quad_words = PAIRS * code.pixels;
     uint32_t *const end = elements + conv->quads * quad_words;
     ek_dsp_tile tile = {
-        {first, first + step, first + 2 * step},
+        first,
+        step,
         conv->row_quads,
         conv->row_rest,
         (int16_t *)(elements + conv->window.height * conv->row_quads * quad_words),
@@ -92,17 +95,16 @@ static EK_NOINLINE void run_tiles(const ek_dsp_conv_2d *conv, const int8_t *cons
         end,
         conv->stream,
     };
+    EK_NO_UNROLL
     for (; count > 0; count--) {
-        if (tile.windows[0] >= 0 && tile.windows[0] + reach <= row_bytes) {
+        if (tile.first >= 0 && tile.first + window <= row_bytes) {
             code.expand(&tile, rows, rows + conv->window.height);
         } else {
-            expand_copies(conv, rows, reach, &tile, code, (int8_t *)end);
+            expand_copies(conv, rows, window, &tile, code, (int8_t *)end);
         }
         code.run(&tile, output);
         output += code.pixels * channels;
-        tile.windows[0] += (int32_t)code.pixels * step;
-        tile.windows[1] += (int32_t)code.pixels * step;
-        tile.windows[2] += (int32_t)code.pixels * step;
+        tile.first += (int32_t)(code.pixels * step);
     }
 }
 

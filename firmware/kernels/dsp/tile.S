@@ -18,7 +18,7 @@
     .thumb
 
 /* ek_dsp_tile, from there on */
-#define ELEMENTS 24
+#define ELEMENTS 20
 
 /* The frame: what is pushed last. */
 #define OUTPUT 4
