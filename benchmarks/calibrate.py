@@ -157,7 +157,7 @@ def _observed_rows(program: Program, op_index: int) -> int:
 
 def _op_work(program: Program, op_index: int) -> dict[tuple[str, str], int]:
     return {
-        (layer.call.function, kind): count
+        (layer.call.cost_name, kind): count
         for layer in program.layers
         if layer.op.index == op_index and layer.call is not None
         for kind, count in layer_work(layer, program.graph).items()
@@ -287,7 +287,7 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
         measurements: list[Measurement] = []
         kernels: dict[str, ObjectPiece] = {}
         sizes: dict[str, int] = {}
-        for features in {frozenset[str](), frozenset[str](CORES[core].features)}:
+        for features in _feature_sets(core):
             for graph in calibration_graphs():
                 program = lower(graph, features, accumulate=True)
                 if is_linux(board):
@@ -318,11 +318,18 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
     )
 
 
+def _feature_sets(core: str) -> list[frozenset[str]]:
+    """So that each kernel of the core runs many layers, also one to which others leave few."""
+    features = frozenset[str](CORES[core].features)
+    sets = (features, features - {"mve"}, features - {"dotprod"}, frozenset[str]())
+    return sorted(set(sets), key=sorted)
+
+
 def _pieces(
     kernels: Mapping[str, ObjectPiece], sizes: Mapping[str, int], functions: Mapping[str, object]
 ) -> dict[str, Piece]:
-    """What the measured kernels reach; of library functions, which no object defines, their bytes."""
-    names = reached(kernels, [name for name in functions if name in kernels])
+    """What the measured kernels reach; library functions, which no object defines, by their bytes."""
+    names = reached(kernels, {name.split()[0] for name in functions} & kernels.keys())
     return {
         name: Piece(size_bytes=kernels[name].size_bytes, refers_to=tuple(sorted(kernels[name].refers_to)))
         if name in kernels

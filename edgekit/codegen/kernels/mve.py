@@ -114,6 +114,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         alignment=_GROUP,
         outside=None if variant.name == "conv_2d_1x1" else op.input_zero_point,
         tile_pixels=_PIXELS,
+        variant=stage.variant,
     )
 
 
@@ -204,6 +205,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         alignment=_GROUP,
         outside=op.input_zero_point,
         tile_pixels=_LARGEST_TILES[window.stride_width],
+        variant=stage.variant,
     )
 
 
@@ -360,6 +362,7 @@ class _Stage:
     params: Struct
     constants: NDArray[np.uint32]
     weights: NDArray[np.int8]
+    variant: str
 
 
 def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | None:
@@ -385,7 +388,8 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
         activation_min=int8(op.activation_min),
         activation_max=int8(op.activation_max),
     )
-    return _Stage(params, words.astype(np.int32).view(np.uint32), weights)
+    variant = "" if bits else "double rounding"
+    return _Stage(params, words.astype(np.int32).view(np.uint32), weights, variant)
 
 
 def _by_fours(constants: NDArray[np.int32]) -> NDArray[np.int32]:

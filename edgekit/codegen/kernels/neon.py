@@ -211,7 +211,7 @@ def _conv(
         stage=_stage_struct(op, stage, _TILE_CHANNELS // 2),
     )
     name = "dot_conv" if has_dot else "conv"
-    return _call(op, name, params, copies)
+    return _call(op, name, params, copies, stage)
 
 
 def _tiles(runs: _Int64Array) -> list[_Int64Array]:
@@ -285,7 +285,7 @@ def _depthwise_conv(op: DepthwiseConv2D, width: _Widths) -> KernelCall | None:
         weights=ConstantArray("weights", "int8_t", weights, f"of HWO {dims(op.filter.shape[1:])}"),
         stage=_stage_struct(op, repeated, _TILE_CHANNELS),
     )
-    call = _call(op, "depthwise_conv", params, copies)
+    call = _call(op, "depthwise_conv", params, copies, stage)
     return replace(call, tile_channels=_TILE_CHANNELS, merged_pixels=merged)
 
 
@@ -307,7 +307,7 @@ def _tap_order(weights: _Int64Array) -> _Int64Array | None:
     return padded.reshape(-1, _TILE_CHANNELS, padded.shape[1]).transpose(0, 2, 1).reshape(-1)
 
 
-def _call(op: _Weighted, name: str, params: Struct, copies: _Copies) -> KernelCall:
+def _call(op: _Weighted, name: str, params: Struct, copies: _Copies, stage: _Stage) -> KernelCall:
     check_ranges(op, params)
     return KernelCall(
         function=f"ek_neon_{name}_s8",
@@ -318,6 +318,7 @@ def _call(op: _Weighted, name: str, params: Struct, copies: _Copies) -> KernelCa
         scratch_bytes=copies.scratch_bytes,
         outside=op.input_zero_point,
         tile_pixels=_TILE_PIXELS,
+        variant="general" if stage.general else "",
     )
 
 
