@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.border import check_border
-from edgekit.codegen.kernels import kernel_call
-from edgekit.codegen.kernels.portable import accumulate_call, mean_of_sums_call
+from edgekit.codegen.kernels import accumulate_call, kernel_call
+from edgekit.codegen.kernels.portable import mean_of_sums_call
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.codegen.rows import Reach, Rows, as_one_row, is_global_mean, operands, output_rows, own_rows
 from edgekit.errors import ModelError, UsageError
@@ -128,7 +128,7 @@ def lower(
         if not isinstance(op, Reshape):
             storages[op.output] = output_rows(op, seen)
         if accumulate and is_global_mean(op, graph) and not reads[0].is_whole:
-            sums, taking_up, finishing = _accumulated(op, reads[0], storages[op.output], graph)
+            sums, taking_up, finishing = _accumulated(op, reads[0], storages[op.output], graph, features)
             storages[sums] = taking_up.rows
             layers += [taking_up, finishing]
         else:
@@ -182,7 +182,7 @@ def _check_counts(layer: Layer) -> None:
 
 
 def _accumulated(
-    op: AveragePool2D | Mean, image: Operand, output: Rows, graph: Graph
+    op: AveragePool2D | Mean, image: Operand, output: Rows, graph: Graph, features: frozenset[str]
 ) -> tuple[int, Layer, Layer]:
     """The storage of the sums, and both layers. Row y of the sums is those of the image's rows up to y."""
     sums = -1 - op.index  # no tensor has a negative index
@@ -194,7 +194,7 @@ def _accumulated(
         (replace(image, reach=Reach()), before),
         sums,
         rows,
-        accumulate_call(graph, op),
+        accumulate_call(graph, op, features),
         is_partial=True,
     )
     return sums, taking_up, Layer(op, (last,), op.output, output, mean_of_sums_call(graph, op))

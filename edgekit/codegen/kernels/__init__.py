@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from edgekit.codegen.kernels import dsp, mve, neon, packed, portable
 from edgekit.codegen.kernels.values import KernelCall
-from edgekit.graph.ir import Graph, Op, Reshape
+from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
 KERNELS_VERSION = 2
 """EK_KERNELS_VERSION of the headers that the parameters are for."""
@@ -41,3 +41,11 @@ def kernel_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) ->
         if call is not None:
             return call
     return portable.kernel_call(graph, op)
+
+
+def accumulate_call(
+    graph: Graph, op: AveragePool2D | Mean, features: frozenset[str] = frozenset()
+) -> KernelCall:
+    """How such a core takes up a row of the image of ``op`` in the sums of its channels."""
+    call = dsp.accumulate_call(graph, op) if "dsp" in features else None
+    return call or portable.accumulate_call(graph, op)
