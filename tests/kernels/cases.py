@@ -348,6 +348,16 @@ def mean_cases() -> Iterator[Case]:
         yield _mean(extent, channels, ratio, *next(zero_points))
 
 
+def wide_mean_cases() -> Iterator[Case]:
+    """Rows whose sums reach the limits of 16 bits, and channels around fours."""
+    for extent, channels, value in (((2, 256), 4, -128), ((2, 256), 6, 127), ((3, 255), 5, -128)):
+        case = _mean(extent, channels, 1.0, 0, 0)
+        inputs = (np.full(case.inputs[0].shape, value, np.int8),)
+        yield Case(f"{case.name} of {value}", case.graph, inputs)
+    for channels in range(4, 12):
+        yield _mean((3, channels), channels, 2.7, -128, 5)
+
+
 def pad_cases() -> Iterator[Case]:
     for shape, before, after in (
         ((1, 3, 4, 2), (0, 0, 0, 0), (0, 1, 1, 0)),

@@ -8,6 +8,7 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.mve import add_constants
 from edgekit.codegen.kernels.one_factor import Staircase, one_factor, staircase
 from edgekit.codegen.kernels.packed import outside_value, raw_bias, sum_bounds, window_struct
@@ -25,7 +26,17 @@ from edgekit.codegen.kernels.values import (
     uint32,
 )
 from edgekit.codegen.rows import own_rows
-from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Requantization
+from edgekit.graph.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Mean,
+    Op,
+    Requantization,
+)
 
 _HEADER = "edgekit/ek_kernels_dsp.h"
 _FOLDER = "kernels/dsp"
@@ -35,6 +46,7 @@ _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
 _SHALLOW_DEPTH = 8  # input channels
 _STRIP_PIXELS = 12  # of shallow convolutions
+_MAX_ADDED = 256  # int8 of which the sum has 16 bits
 _STEP = 8  # inputs of fully connected layers
 _COLUMNS_BYTES = 88  # scratch of depthwise convolutions
 # Sums of the channel in the upper half of the weights have 24 bits.
@@ -54,6 +66,15 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if call is not None:
         check_ranges(op, call.params)
     return call
+
+
+def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None:
+    """Takes up a row of the image in the sums of its channels; None where these kernels cannot."""
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    if channels < _QUAD or width > _MAX_ADDED:
+        return None
+    call = portable.accumulate_call(graph, op)
+    return replace(call, function="ek_dsp_accumulate_s8", source=f"{_FOLDER}/accumulate.c", header=_HEADER)
 
 
 @singledispatch
@@ -112,7 +133,6 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     quads = weights.shape[1] // _QUAD
     row_quads, row_rest = divmod(window.width * channels, _QUAD)
     name = "conv_2d_exact" if is_exact else "conv_2d"
-    threes, twos = _tiles(graph.tensors[op.output].shape[2])
     hangs_over = window.pad_left > 0 or window.pad_right > 0
     seen_bytes = ((_PIXELS - 1) * window.stride_width + window.width) * channels
     return KernelCall(
@@ -123,8 +143,7 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             input=array(map(uint16, (width, channels))),
             output=array(map(uint16, graph.tensors[op.output].shape[2:])),
             window=window_struct(window),
-            threes=uint16(threes),
-            twos=uint16(twos),
+            tiles=array(map(uint16, _tiles(graph.tensors[op.output].shape[2]))),
             row_quads=uint16(row_quads),
             quads=uint16(quads),
             row_rest=Integer("uint8_t", row_rest),

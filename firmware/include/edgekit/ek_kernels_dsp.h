@@ -28,8 +28,7 @@ typedef struct ek_dsp_conv_2d {
     ek_row_shape input;
     ek_row_shape output; /* at least two channels */
     ek_window window;    /* dilation 1 */
-    uint16_t threes;     /* tiles of three pixels that a row consists of, */
-    uint16_t twos;       /* and then of two; a single pixel is a tile of two */
+    uint16_t tiles[2];   /* that a row consists of: of three pixels, and then of two or a single one */
     uint16_t row_quads;  /* fours of elements in a row of the window */
     uint16_t quads;   /* in all: row_quads * window.height, and the rests of the rows in fours, rounded up */
     uint8_t row_rest; /* elements of a row of the window that are left: 0 to 3 */
@@ -144,6 +143,9 @@ typedef struct ek_dsp_add {
  * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped. The generator found constants with
  * which that is right for all pairs. */
 void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* As ek_accumulate_s8 (params: ek_accumulate), for four channels and more, of rows of 256 pixels at most. */
+void ek_dsp_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus
 }
