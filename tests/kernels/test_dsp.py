@@ -37,9 +37,8 @@ from kernels.running import (
     write_kernel_table,
 )
 
-from edgekit.codegen.kernels.dsp import sum_bounds
-from edgekit.codegen.kernels.one_factor import one_factor
-from edgekit.codegen.kernels.two_factors import outputs
+from edgekit.codegen.kernels.requantization.one_factor import one_factor
+from edgekit.codegen.kernels.requantization.staircase import outputs, staircase, sum_bounds
 from edgekit.codegen.layers import Program, lower
 from edgekit.graph.ir import Conv2D
 from edgekit.resources import firmware_folder
@@ -222,7 +221,8 @@ def test_one_factor_is_right_for_every_sum() -> None:
             continue
         lowest, highest = sum_bounds(op, op.filter.reshape(len(op.filter), -1).astype(np.int64))
         unit_bits = np.where(np.arange(len(lowest)) % 2 == 1, 24, 32)
-        factor = one_factor(op, lowest, highest, unit_bits)
+        stairs = staircase(op, lowest, highest, clamped=False)
+        factor = one_factor(op, stairs, unit_bits) if stairs is not None else None
         count = int((highest - lowest).max()) + 1
         if factor is None or count > _MOST_SUMS:
             continue

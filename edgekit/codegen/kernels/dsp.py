@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.mve import add_constants
-from edgekit.codegen.kernels.one_factor import Staircase, one_factor, staircase
-from edgekit.codegen.kernels.packed import outside_value, raw_bias, sum_bounds, window_struct
-from edgekit.codegen.kernels.two_factors import Int64Array, Weighted
+from edgekit.codegen.kernels.packed import outside_value, window_struct
+from edgekit.codegen.kernels.requantization.one_factor import one_factor
+from edgekit.codegen.kernels.requantization.staircase import (
+    Int64Array,
+    Staircase,
+    Weighted,
+    raw_bias,
+    staircase,
+    sum_bounds,
+)
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -341,29 +348,29 @@ def _stage(op: Weighted, weights: Int64Array, channels: Int64Array, unit_bits: I
     """
     op, weights = _only(op, channels), weights[channels]
     lowest, highest = sum_bounds(op, weights)
-    edges = staircase(op, lowest, highest)
-    if edges is None:
+    stairs = staircase(op, lowest, highest, clamped=False)
+    if stairs is None:
         return None
-    used = np.where(edges.is_flat[:, None], 0, weights)
-    bias = np.where(edges.is_flat, 0, raw_bias(op, weights))
-    largest_sum = np.where(edges.is_flat, 0, np.maximum(-lowest, highest))
-    factor = one_factor(op, lowest, highest, unit_bits)
+    used = np.where(stairs.is_flat[:, None], 0, weights)
+    bias = np.where(stairs.is_flat, 0, raw_bias(op, weights))
+    largest_sum = np.where(stairs.is_flat, 0, np.maximum(-lowest, highest))
+    factor = one_factor(op, stairs, unit_bits)
     if factor is not None:
         constants = np.column_stack([factor.multiplier, factor.addend])
         return _Stage(used, bias + factor.delta, constants, False, largest_sum + factor.delta)
-    exact = _exact_constants(op, edges)
+    exact = _exact_constants(op, stairs)
     return None if exact is None else _Stage(used, bias, exact, True, largest_sum)
 
 
-def _exact_constants(op: Weighted, edges: Staircase) -> Int64Array | None:
+def _exact_constants(op: Weighted, stairs: Staircase) -> Int64Array | None:
     """Multiplier, rounding, right; None where a shift is not to the right, or too far."""
-    shift = np.broadcast_to(op.requantization.shift, edges.base.shape).astype(np.int64)
-    right = np.where(edges.is_flat, 1, -shift)
+    shift = np.broadcast_to(op.requantization.shift, stairs.base.shape).astype(np.int64)
+    right = np.where(stairs.is_flat, 1, -shift)
     if right.min() < 1 or right.max() > _MAX_RIGHT_SHIFT:
         return None
-    multiplier = np.where(edges.is_flat, 0, op.requantization.multiplier)
+    multiplier = np.where(stairs.is_flat, 0, op.requantization.multiplier)
     rounding = (np.int64(1) << (right - 1)) + (np.int64(op.output_zero_point) << right)
-    rounding = np.where(edges.is_flat, edges.base << right, rounding)
+    rounding = np.where(stairs.is_flat, stairs.base << right, rounding)
     return np.column_stack([multiplier, rounding, right])
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
-from edgekit.codegen.kernels.fine_sums import fine_sums
+from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
+from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -374,10 +375,13 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
     if channels % _GROUP or shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
         return None
     bias = _folded_bias(op, weights)
-    fine = fine_sums(bias, multiplier, shift, weights, op.output_zero_point)
-    if (op.activation_min, op.activation_max) == (-128, 127) and fine.found.all():
+    stairs = staircase(op, *sum_bounds(op, weights.astype(np.int64)), clamped=False)
+    fine = None
+    if stairs is not None and (op.activation_min, op.activation_max) == (-128, 127):
+        fine = fine_sums(op, stairs, bias.astype(np.int64))
+    if stairs is not None and fine is not None:
         constants = np.stack([fine.offset, fine.multiplier]).astype(np.int32)
-        weights = np.where(fine.is_constant[:, None], np.int8(0), weights)
+        weights = np.where(stairs.is_flat[:, None], np.int8(0), weights)
         words, bits = _by_fours(constants), fine.bits
     else:
         shifts = np.ascontiguousarray(shift.astype(np.int8)).view("<i4")
