@@ -13,7 +13,7 @@ from edgekit.codegen.kernels import dsp, mve, neon, packed, portable
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
-KERNELS_VERSION = 2
+KERNELS_VERSION = 3
 """EK_KERNELS_VERSION of the headers that the parameters are for."""
 
 _Kernels: TypeAlias = Callable[[Graph, Op], KernelCall | None]
