@@ -241,7 +241,7 @@ static const EK_FLASH ek_layer layers[] = {
 
 static const EK_FLASH ek_operand operands[] = {
     {-1, 0, 0}, {0, 1, 0}, {1, 2, 0}, {2, 0, 0}, {3, 0, 0}, {1, 0, 0}, {2, 3, 0}, {5, 4, 0}, {6, 0, 0},
-    {1, 5, 0}, {7, 6, 0}, {1, 0, 0}, {1, 0, 0}, {0, 0, 0},
+    {7, 5, 0}, {7, 6, 0}, {1, 0, 0}, {1, 0, 0}, {0, 0, 0},
 };
 
 static const EK_FLASH ek_reach reaches[] = {
