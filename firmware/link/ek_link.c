@@ -32,29 +32,26 @@ static error_code model_error(ek_status status) {
     return (error_code)(EK_LINK_ERR_MODEL | (uint8_t)-status);
 }
 
+/* A sentence for each error code, one after the other; that of 0 is for EK_LINK_ERR_MODEL. */
+static const EK_FLASH char sentences[] = "the engine failed\0"
+                                         "unknown request type or flags\0"
+                                         "wrong body length for this request\0"
+                                         "index, offset, length or count out of range\0"
+                                         "inputs not completely written since last run\0"
+                                         "no output of a single run\0"
+                                         "no tensor is held\0"
+                                         "restarted: send HELLO first\0"
+                                         "request number is neither last nor next\0"
+                                         "a streamed input serves a single plain run";
+
 static const EK_FLASH char *error_sentence(error_code code) {
-    switch (code) {
-    case EK_LINK_ERR_REQUEST:
-        return EK_FLASH_TEXT("unknown request type or flags");
-    case EK_LINK_ERR_LENGTH:
-        return EK_FLASH_TEXT("wrong body length for this request");
-    case EK_LINK_ERR_RANGE:
-        return EK_FLASH_TEXT("index, offset, length or count out of range");
-    case EK_LINK_ERR_NO_INPUT:
-        return EK_FLASH_TEXT("inputs not completely written since last run");
-    case EK_LINK_ERR_NO_OUTPUT:
-        return EK_FLASH_TEXT("no output of a single run");
-    case EK_LINK_ERR_NO_HELD:
-        return EK_FLASH_TEXT("no tensor is held");
-    case EK_LINK_ERR_NO_SESSION:
-        return EK_FLASH_TEXT("restarted: send HELLO first");
-    case EK_LINK_ERR_STREAMED:
-        return EK_FLASH_TEXT("a streamed input serves a single plain run");
-    case EK_LINK_ERR_SEQUENCE:
-        return EK_FLASH_TEXT("request number is neither last nor next");
-    default:
-        return EK_FLASH_TEXT("the engine failed");
+    const EK_FLASH char *sentence = sentences;
+    for (error_code left = code < EK_LINK_ERR_MODEL ? code : 0; left > 0; sentence++) {
+        if (*sentence == '\0') {
+            left--;
+        }
     }
+    return sentence;
 }
 
 /* Writes code, type of the request and sentence to `body` (ERROR_BODY_BYTES); returns the bytes used. */
