@@ -6,7 +6,6 @@ kind; what is not usual here is left to other kernels. The parameters are those 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
@@ -86,85 +85,79 @@ def _call(op: Op, graph: Graph) -> KernelCall | None:
 @_call.register
 def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     window = op.window
-    filters, depth = op.filter.shape[0], int(np.prod(op.filter.shape[1:]))
-    is_grouped = graph.tensors[op.inputs[0]].shape[3] != op.filter.shape[3]
-    stage = _stage(op, op.filter.reshape(filters, depth))
+    filters, channels = op.filter.shape[0], int(op.filter.shape[3])
+    stage = _stage(op, op.filter.reshape(filters, -1))
+    is_grouped = graph.tensors[op.inputs[0]].shape[3] != channels
     if stage is None or is_grouped or window.dilation_width != 1 or not _meets_columns(op, graph):
         return None
-    variant = _variant(op, graph)
-    weights = variant.in_order(stage.weights.reshape(op.filter.shape))
+    size = (window.height, window.width)
+    if size == (1, 1):
+        call = _convolution(op, graph, stage, stage.weights, "conv_2d_1x1", _DOT_FILES)
+        return replace(call, outside=None)
+    width = graph.tensors[op.output].shape[2]
+    if size == (3, 3) and window.stride_width in _COLUMNS and channels % _LANES == 0 and width >= _PIXELS:
+        order, columns = _COLUMNS[window.stride_width]
+        taps = stage.weights.reshape(op.filter.shape)[:, :, order]
+        taps = taps.reshape(filters, *size, -1, _LANES).transpose(0, 1, 3, 2, 4).reshape(filters, -1)
+        files = ("copy_columns.S", "dot_columns.S")
+        call = _convolution(op, graph, stage, taps, "conv_2d_3x3", files)
+        return replace(call, scratch_bytes=size[0] * columns * channels)
+    return _windows_copied(
+        _convolution(op, graph, stage, stage.weights, "conv_2d", ("copy_runs.S", *_DOT_FILES)), op, width
+    )
+
+
+def _convolution(
+    op: Conv2D, graph: Graph, stage: _Stage, weights: NDArray[np.int8], name: str, files: tuple[str, ...]
+) -> KernelCall:
+    """The call of a kernel that takes ``weights`` (O, depth) in that order; without scratch."""
     stream = np.concatenate([_in_pairs(weights), stage.constants], axis=1)
+    layout = "{} filters of {}, in fours".format(*weights.shape)
     return KernelCall(
-        f"ek_mve_{variant.name}_s8",
-        f"{_FOLDER}/{variant.name}.c",
+        f"ek_mve_{name}_s8",
+        f"{_FOLDER}/{name}.c",
         "ek_mve_conv_2d",
         struct(
             input=_row_shape(graph, op.inputs[0]),
             output=_row_shape(graph, op.output),
-            window=_window(window),
+            window=_window(op.window),
             input_zero_point=int8(op.input_zero_point),
-            patches=Integer("uint8_t", variant.patches),
-            copied_together=Integer("uint8_t", variant.copied_together),
             stage=stage.params,
             stream_words=uint32(stream.size),
-            stream=ConstantArray("weights", "uint32_t", stream, f"{filters} filters of {depth}, in fours"),
+            stream=ConstantArray("weights", "uint32_t", stream, layout),
         ),
         header=_HEADER,
-        more_sources=tuple(f"{_FOLDER}/{file}" for file in variant.files),
-        scratch_bytes=variant.scratch_bytes,
+        more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
         alignment=_GROUP,
-        outside=None if variant.name == "conv_2d_1x1" else op.input_zero_point,
+        outside=op.input_zero_point,
         tile_pixels=_PIXELS,
         variant=stage.variant,
     )
 
 
-@dataclass(frozen=True)
-class _Variant:
-    """Which kernel runs a convolution. ``in_order`` makes (O, depth) of its filters (O, H, W, I)."""
-
-    name: str
-    files: tuple[str, ...]
-    scratch_bytes: int
-    in_order: Callable[[NDArray[np.int8]], NDArray[np.int8]]
-    patches: int = 0
-    copied_together: int = 0
-
-
-def _variant(op: Conv2D, graph: Graph) -> _Variant:
+def _windows_copied(call: KernelCall, op: Conv2D, width: int) -> KernelCall:
+    """``call`` with ``ek_mve_windows`` of an output row of ``width`` pixels."""
     window = op.window
-    filters, channels = op.filter.shape[0], int(op.filter.shape[3])
-    width = graph.tensors[op.output].shape[2]
-    size, stride = (window.height, window.width), window.stride_width
-    if size == (1, 1):
-        return _Variant("conv_2d_1x1", _DOT_FILES, 0, lambda weights: weights.reshape(filters, -1))
-    if size == (3, 3) and stride in _COLUMNS and channels % _LANES == 0 and width >= _PIXELS:
-        taps, columns = _COLUMNS[stride]
-        scratch_bytes = size[0] * columns * channels
-        return _Variant(
-            "conv_2d_3x3",
-            ("copy_columns.S", "dot_columns.S"),
-            scratch_bytes,
-            lambda weights: (
-                weights[:, :, taps]
-                .reshape(filters, *size, -1, _LANES)
-                .transpose(0, 1, 3, 2, 4)
-                .reshape(filters, -1)
-            ),
-        )
-    run, step = window.width * channels, stride * channels
+    step = window.stride_width * int(op.filter.shape[3])
+    run = window.width * int(op.filter.shape[3])
     depth = window.height * run
     fitting = (count for count in range(_PIXELS, 1, -1) if count * run <= _LANES)
     together = next((count for count in fitting if (count - 1) * max(depth, step) + run <= _OFFSETS), 1)
     patches = max(_PATCH_BYTES // depth // _PIXELS, 1) * _PIXELS
     patches = min(patches, width + -width % _PIXELS, _MOST_PATCHES)
-    return _Variant(
-        "conv_2d",
-        ("copy_runs.S", *_DOT_FILES),
-        patches * depth,
-        lambda weights: weights.reshape(filters, -1),
-        patches,
-        together,
+    number, byte = np.divmod(np.arange(_LANES), run if together > 1 else _LANES)
+    # What lanes without a byte have does not matter.
+    offsets = np.stack([number * step + byte, number * depth + byte]).astype(np.uint8)
+    return replace(
+        call,
+        params_type="ek_mve_windows",
+        params=struct(
+            conv=call.params,
+            patches=Integer("uint8_t", patches),
+            together=Integer("uint8_t", together),
+            offsets=ConstantArray("offsets", "uint8_t", offsets, "from and to, of 16 bytes"),
+        ),
+        scratch_bytes=patches * depth,
     )
 
 

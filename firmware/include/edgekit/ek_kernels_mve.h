@@ -45,8 +45,6 @@ typedef struct ek_mve_conv_2d {
     ek_row_shape output; /* channels in fours; rows aligned to 4 */
     ek_window window;    /* dilation is 1 */
     int8_t input_zero_point;
-    uint8_t patches;         /* windows of ek_mve_conv_2d_s8 to copy at a time, at most */
-    uint8_t copied_together; /* at once, 1..4: if several, a row of them has at most 16 bytes in all */
     ek_mve_stage stage;
     uint32_t stream_words;
     const uint32_t *stream;
@@ -55,9 +53,19 @@ typedef struct ek_mve_conv_2d {
 /* CONV_2D whose window is a single pixel without padding (params: ek_mve_conv_2d). No scratch. */
 void ek_mve_conv_2d_1x1_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* CONV_2D (params: ek_mve_conv_2d). Scratch: patches * depth bytes. What `copied_together` windows have in a
- * row of the input, and from the first byte of the first to the last one of the last patch, is less than 256
- * bytes if they are several. */
+/*
+ * Windows of several pixels are copied one behind the other, sixteen bytes at once: a part of a row, or a row
+ * of `together` neighbouring windows. The offsets of these bytes say where they come from, from the first of
+ * the row, and sixteen others where they go.
+ */
+typedef struct ek_mve_windows {
+    ek_mve_conv_2d conv;
+    uint8_t patches;  /* windows to copy before they are multiplied, at most */
+    uint8_t together; /* 1..4 */
+    const uint8_t *offsets;
+} ek_mve_windows;
+
+/* CONV_2D (params: ek_mve_windows). Scratch: the bytes of `patches` windows. */
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /*

@@ -9,7 +9,8 @@
 
 #include <arm_mve.h>
 
-#include "copy.h"
+#include "../loops.h"
+#include "fill.h"
 #include "runs.h"
 #include "tile.h"
 
@@ -22,23 +23,20 @@ typedef struct copier {
     ek_mve_runs runs;
 } copier;
 
-static copier copier_of(const ek_mve_conv_2d *conv, const int8_t *const *rows) {
+static copier copier_of(const ek_mve_windows *windows, const int8_t *const *rows) {
+    const ek_mve_conv_2d *const conv = &windows->conv;
     const uint32_t step = (uint32_t)conv->window.stride * conv->input.channels;
     copier copy;
     copy.conv = conv;
     copy.run = (uint32_t)conv->window.width * conv->input.channels;
     copy.depth = conv->window.height * copy.run;
-    copy.together = conv->copied_together;
+    copy.together = windows->together;
     copy.runs.height = conv->window.height;
     copy.runs.rows = rows;
     copy.runs.row_bytes = copy.run;
     copy.runs.from_step = copy.together * step;
     copy.runs.to_step = copy.together * copy.depth;
-    for (uint32_t i = 0; i < EK_MVE_BYTES; i++) {
-        const uint32_t window = copy.together > 1 ? i / copy.run : 0;
-        copy.runs.from[i] = (uint8_t)(window * step + i - window * copy.run);
-        copy.runs.offsets[i] = (uint8_t)(window * copy.depth + i - window * copy.run);
-    }
+    copy.runs.offsets = windows->offsets;
     return copy;
 }
 
@@ -46,7 +44,7 @@ static copier copier_of(const ek_mve_conv_2d *conv, const int8_t *const *rows) {
 static void copy_windows(copier *copy, uint32_t x, uint32_t count, uint32_t times, int8_t *to) {
     const ek_mve_conv_2d *const conv = copy->conv;
     const int32_t channels = conv->input.channels;
-    const uint8x16_t from = vldrbq_u8(copy->runs.from);
+    const uint8x16_t from = vldrbq_u8(copy->runs.offsets);
     int32_t first = ((int32_t)(x * conv->window.stride) - conv->window.pad_left) * channels;
     copy->runs.times = times;
     for (uint32_t part = 0; part < copy->run; part += EK_MVE_BYTES) {
@@ -66,37 +64,41 @@ static void copy_windows(copier *copy, uint32_t x, uint32_t count, uint32_t time
     }
 }
 
-/* Copies `count` windows from number `x` on, one behind the other. */
-static void fill_patches(copier *copy, uint32_t x, uint32_t count, int8_t *patches) {
-    const ek_mve_conv_2d *const conv = copy->conv;
+/* Copies `count` windows from number `x` on, one behind the other. Not inlined: it leaves the stack before
+ * they are multiplied. */
+static EK_NOINLINE void fill_patches(const ek_mve_windows *windows, const int8_t *const *rows, uint32_t x,
+                                     uint32_t count, int8_t *patches) {
+    const ek_mve_conv_2d *const conv = &windows->conv;
+    copier copy = copier_of(windows, rows);
     const int32_t stride = conv->window.stride;
     /* The windows first..last are inside the input. */
     const int32_t first = (conv->window.pad_left + stride - 1) / stride;
     const int32_t last = (conv->input.width + conv->window.pad_left - conv->window.width) / stride;
     if ((int32_t)x < first || (int32_t)(x + count) > last + 1) {
-        ek_mve_fill(patches, conv->input_zero_point, (int32_t)(count * copy->depth));
+        ek_mve_fill(patches, conv->input_zero_point, (int32_t)(count * copy.depth));
     }
     while (count > 0) {
-        const uint32_t together = count < copy->together ? count : copy->together;
+        const uint32_t together = count < copy.together ? count : copy.together;
         const int32_t inside = (int32_t)x < first ? 0 : last + 1 - (int32_t)x;
         uint32_t times = (inside < (int32_t)count ? (inside > 0 ? (uint32_t)inside : 0) : count) / together;
         times = times > 0 ? times : 1;
-        copy_windows(copy, x, together, times, patches);
+        copy_windows(&copy, x, together, times, patches);
         x += times * together;
         count -= times * together;
-        patches += times * together * copy->depth;
+        patches += times * together * copy.depth;
     }
 }
 
 void ek_mve_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_mve_conv_2d *const conv = params;
-    const uint32_t filters = conv->output.channels;
-    copier copy = copier_of(conv, rows);
-    ek_mve_tile tile = ek_mve_tile_of(conv, copy.depth);
-    for (uint32_t x = 0; x < conv->output.width; x += conv->patches) {
-        const uint32_t left = conv->output.width - x;
-        const uint32_t pixels = left < conv->patches ? left : conv->patches;
-        fill_patches(&copy, x, pixels, scratch);
-        ek_mve_run_pixels(&tile, pixels, scratch, copy.depth, output + x * filters, filters);
+    const ek_mve_windows *const windows = params;
+    const uint32_t filters = windows->conv.output.channels;
+    const uint32_t width = windows->conv.output.width;
+    const uint32_t depth =
+        (uint32_t)windows->conv.window.height * windows->conv.window.width * windows->conv.input.channels;
+    ek_mve_tile tile = ek_mve_tile_of(&windows->conv, depth);
+    for (uint32_t x = 0; x < width; x += windows->patches) {
+        const uint32_t pixels = width - x < windows->patches ? width - x : windows->patches;
+        fill_patches(windows, rows, x, pixels, scratch);
+        ek_mve_run_pixels(&tile, pixels, scratch, depth, output + x * filters, filters);
     }
 }

@@ -7,7 +7,7 @@
 #include "edgekit/ek_kernels_mve.h"
 
 #include "columns.h"
-#include "copy.h"
+#include "fill.h"
 
 #define TAPS     3
 #define CHANNELS 16

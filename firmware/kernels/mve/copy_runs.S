@@ -17,10 +17,10 @@ ek_mve_copy_runs:
     push {r3-r11, lr}
     mov r11, r0
     ldm r11!, {r0, r4-r10}
-    ldr r1, [r11], #4
+    ldrd r1, r2, [r11]
     vmsr p0, r1
-    vldrb.u8 q1, [r11]
-    vldrb.u8 q2, [r11, #16]
+    vldrb.u8 q1, [r2]
+    vldrb.u8 q2, [r2, #16]
 .Lrow:
     ldr r1, [r4], #4
     add r1, r1, r5

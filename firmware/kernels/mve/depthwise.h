@@ -20,7 +20,7 @@
 
 /* depthwise_tile.S depends on this layout. */
 typedef struct ek_mve_depthwise_tile {
-    int8_t *slots[EK_MVE_PIECES];                    /* where each piece's columns go, in `columns` */
+    uint32_t slots[EK_MVE_PIECES];                   /* addresses in `columns` where pieces go */
     uint32_t offsets[EK_MVE_PIECES][EK_MVE_PIECE];   /* where they come from, bytes from `rows` */
     uint32_t outputs[EK_MVE_VECTORS][EK_MVE_PIXELS]; /* addresses, less 4; aligned to 4 */
     const int8_t *rows[EK_MVE_TAPS];                 /* aligned to 4 */

@@ -4,6 +4,7 @@
 
 #include <arm_mve.h>
 
+#include "fill.h"
 #include "depthwise.h"
 
 /* What does not change along the row. */
@@ -24,23 +25,24 @@ static void place_columns(const ek_mve_depthwise_conv_2d *conv, ek_mve_depthwise
     const int32_t first = left < 0 ? 0 : left;
     const int32_t end = left + count < conv->input.width ? left + count : conv->input.width;
     const int32_t inside = end - first;
-    const uint32x4_t columns = vmulq_n_u32(vidupq_n_u32(0, 1), channels);
+    const uint32_t latest = inside > EK_MVE_PIECE ? (uint32_t)inside - EK_MVE_PIECE : 0;
+    const uint32x4_t lanes = vidupq_n_u32(0, 1);
+    /* The last pieces end where the columns do. */
+    const uint32x4_t starts = vminq_u32(vshlq_n_u32(lanes, 2), vdupq_n_u32(latest));
+    const uint32_t slots = (uint32_t)(tile->columns + (first - left) * EK_MVE_COLUMN_BYTES);
+    vst1q_u32(tile->slots, vaddq_n_u32(vmulq_n_u32(starts, EK_MVE_COLUMN_BYTES), slots));
+    const uint32x4_t steps = vmulq_n_u32(lanes, channels);
+    vst1q_u32(tile->offsets[0], steps);
+    vst1q_u32(tile->offsets[1], vaddq_n_u32(steps, vgetq_lane_u32(starts, 1) * channels));
+    vst1q_u32(tile->offsets[2], vaddq_n_u32(steps, vgetq_lane_u32(starts, 2) * channels));
+    vst1q_u32(tile->offsets[3], vaddq_n_u32(steps, vgetq_lane_u32(starts, 3) * channels));
     for (uint32_t row = 0; row < EK_MVE_TAPS; row++) {
         tile->rows[row] = rows[row] + (uint32_t)first * channels;
     }
     tile->inside = (uint32_t)inside;
     tile->copy = inside < EK_MVE_PIECE ? 0 : inside <= 2 * EK_MVE_PIECE ? 1 : 2;
-    for (int32_t piece = 0; piece < EK_MVE_PIECES; piece++) {
-        /* The last pieces end where the columns do. */
-        const int32_t latest = inside > EK_MVE_PIECE ? inside - EK_MVE_PIECE : 0;
-        const int32_t start = piece * EK_MVE_PIECE < latest ? piece * EK_MVE_PIECE : latest;
-        tile->slots[piece] = tile->columns + (first - left + start) * EK_MVE_COLUMN_BYTES;
-        vst1q_u32(tile->offsets[piece], vaddq_n_u32(columns, (uint32_t)start * channels));
-    }
     if (inside < count) {
-        for (uint32_t i = 0; i < EK_MVE_COLUMNS_BYTES; i += 16) {
-            vst1q_s8(tile->columns + i, vdupq_n_s8(conv->input_zero_point));
-        }
+        ek_mve_fill(tile->columns, conv->input_zero_point, EK_MVE_COLUMN_BYTES * count);
     }
 }
 

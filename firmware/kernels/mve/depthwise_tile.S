@@ -231,22 +231,26 @@ ek_mve_depthwise:
     b .Lnext
     .balign 4
 .Ltwo_roundings:
-    ldr r8, [r11, #LAST_SUMS]
+    push {r5, r7}
+    ldr r7, [r11, #LAST_SUMS]
 .Lvector:
     ldr r1, [r11, #SUMS]
-    add r1, r1, r8
-    finish_twice r1, 0, PITCH, r11, FINISH
-    add r6, r11, r8
+    adds r1, r1, r7
+    finish_twice r1, 0, PITCH, r5
+    add r0, r11, #FINISH
+    clamp
+    add r6, r11, r7
     vldrw.u32 q5, [r6, #OUTPUTS]
     vpst
     vstrwt.32 q6, [q5, #4]!
     vstrw.32 q5, [r6, #OUTPUTS]
     vcmp.i32 eq, q6, q6         /* all vectors before the last are whole */
-    subs r8, r8, #16
+    subs r7, r7, #16
     bpl .Lvector
     ldr r0, [r11, #LAST]
     vctp.32 r0
     adds r9, r9, #36
+    pop {r5, r7}
     b .Lnext
     .balign 4
 .Lconstants:

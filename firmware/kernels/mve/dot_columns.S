@@ -136,7 +136,9 @@
     vpop {d8-d15}
     pop {r3-r11, pc}
 .Ltwice\@:
-    finish_twice sp, SUMS, 16, sp, FINISH
+    finish_twice sp, SUMS, 16, r3
+    add r0, sp, #FINISH
+    clamp
     adds r9, r9, #36
     b .Lstore\@
     .size \name, . - \name

@@ -24,24 +24,27 @@
     .equ LADDER_BYTES, 16 * LADDER_STEPS
     .equ STEP_CODE_BYTES, 56
 
-/* The frame: eight zeros, the sums of four filters, the tile, and where to go. */
+/* The frame: eight zeros, the sums of four filters, the tile's pixels, and where to go. */
     .equ SUMS, 32
-    .equ TILE, 96
-    .equ TILE_BYTES, 72
-    .equ PIXELS, TILE
-    .equ OUTPUTS, TILE + 16
-    .equ STREAM, TILE + 32
-    .equ DEPTH, TILE + 40
-    .equ TILES, TILE + 44
-    .equ STEPS, TILE + 48       /* of pixels and outputs */
-    .equ FINISH, TILE + 56
-    .equ START_A, TILE + TILE_BYTES
-    .equ START_B, START_A + 4
-    .equ PARTIAL_A, START_A + 8
-    .equ PARTIAL_B, START_A + 12
-    .equ ROUNDS, START_A + 16
-    .equ TO_FINISH, START_A + 20
-    .equ FRAME_BYTES, START_A + 24
+    .equ PIXELS, 96
+    .equ TILE, 112
+    .equ TILES, 116
+    .equ START_A, 120
+    .equ START_B, 124
+    .equ PARTIAL_A, 128
+    .equ PARTIAL_B, 132
+    .equ ROUNDS, 136
+    .equ TO_FINISH, 140
+    .equ STREAM_END, 144
+    .equ FRAME_BYTES, 152
+
+/* The structure. */
+    .equ OUTPUTS, 16
+    .equ STREAM, 32
+    .equ DEPTH, 40
+    .equ COUNT, 44
+    .equ STEPS, 48              /* of pixels and outputs */
+    .equ FINISH, 56
 
     .macro multiply_pixels first, second
     vmladava.s8 r0, \first, q0
@@ -142,14 +145,11 @@ ek_mve_dot_tiles:
     vmov.i32 q0, #0
     vstrw.32 q0, [sp]
     vstrw.32 q0, [sp, #16]
-    add r1, sp, #TILE
-    movs r2, #TILE_BYTES
-    dlstp.8 lr, r2
-.Lcopy:
-    vldrb.u8 q0, [r0], #16
-    vstrb.8 q0, [r1], #16
-    letp lr, .Lcopy
-    ldr r4, [sp, #DEPTH]
+    mov r8, r0
+    ldrd r4, r1, [r8, #DEPTH]
+    ldr r2, [r8, #(STREAM + 4)]
+    strd r8, r1, [sp, #TILE]
+    str r2, [sp, #STREAM_END]
     subs r4, r4, #1
     and r0, r4, #15
     adds r0, r0, #1
@@ -163,9 +163,9 @@ ek_mve_dot_tiles:
     mls r6, r5, r0, r4          /* steps of the first, partial one */
     rsb r6, r6, #LADDER_STEPS   /* those left out */
     lsls r0, r6, #4
-    vldrw.u32 q0, [sp, #PIXELS]
-    vldrw.u32 q5, [sp, #OUTPUTS]
-    ldr r1, [sp, #FINISH]
+    vldrw.u32 q0, [r8]
+    vldrw.u32 q5, [r8, #OUTPUTS]
+    ldr r1, [r8, #FINISH]
     vdup.32 q4, r1
     movs r2, #4
     vsub.i32 q5, q5, r2
@@ -186,7 +186,8 @@ ek_mve_dot_tiles:
     entries a, START_A, PARTIAL_A
     entries b, START_B, PARTIAL_B
 .Ltile:
-    ldrd r9, r0, [sp, #STREAM]
+    ldr r0, [sp, #TILE]
+    ldrd r9, r0, [r0, #STREAM]
     cmp r9, r0
     ldrd r1, r3, [sp, #PIXELS]
     ldrd r5, r7, [sp, #(PIXELS + 8)]
@@ -199,24 +200,28 @@ ek_mve_dot_tiles:
     load_factors
     finish_once sp, SUMS, 16
     vstrw.32 q6, [q5, #4]!
-    ldr r0, [sp, #(STREAM + 4)]
+    ldr r0, [sp, #STREAM_END]
     cmp r9, r0
     bmi .Lfilters
     b .Lnext
     .balign 4
 .Ltwice:
-    finish_twice sp, SUMS, 16, sp, FINISH
+    finish_twice sp, SUMS, 16, r11
+    ldr r0, [sp, #TILE]
+    add.w r0, r0, #FINISH
+    clamp
     vstrw.32 q6, [q5, #4]!
-    adds r9, r9, #36
-    ldr r0, [sp, #(STREAM + 4)]
+    add.w r9, r9, #36
+    ldr r0, [sp, #STREAM_END]
     cmp r9, r0
     bmi .Lfilters
 .Lnext:
     ldr r0, [sp, #TILES]
     subs r0, r0, #1
     beq .Lend
+    ldr r1, [sp, #TILE]
     str r0, [sp, #TILES]
-    ldrd r0, r2, [sp, #STEPS]
+    ldrd r0, r2, [r1, #STEPS]
     vldrw.u32 q0, [sp, #PIXELS]
     vadd.i32 q0, q0, r0
     vstrw.32 q0, [sp, #PIXELS]
@@ -230,7 +235,8 @@ ek_mve_dot_tiles:
     vstrw.32 q0, [sp, #PIXELS]
     ldrd r0, r2, [sp, #PIXELS]
     ldrd r4, r7, [sp, #(PIXELS + 8)]
-    ldrd r9, r5, [sp, #STREAM]
+    ldr r9, [sp, #TILE]
+    ldrd r9, r5, [r9, #STREAM]
     vpstttt
     vldrbt.u8 q0, [r0]
     vldrbt.u8 q1, [r2]
@@ -246,7 +252,8 @@ ek_mve_dot_tiles:
     vldrbt.u8 q3, [r7]
     cmp r9, r5
     bmi .Lfilters_of_one_step
-    ldrd r0, r2, [sp, #STEPS]
+    ldr r4, [sp, #TILE]
+    ldrd r0, r2, [r4, #STEPS]
     vldrw.u32 q0, [sp, #PIXELS]
     vadd.i32 q0, q0, r0
     vadd.i32 q5, q5, r2

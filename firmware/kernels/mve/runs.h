@@ -16,9 +16,8 @@ typedef struct ek_mve_runs {
     uint32_t times;     /* at least 1 */
     uint32_t from_step; /* from a time to the next */
     uint32_t to_step;
-    uint32_t lanes; /* a bit for each byte that is copied */
-    uint8_t from[EK_MVE_BYTES];
-    uint8_t offsets[EK_MVE_BYTES];
+    uint32_t lanes;         /* a bit for each byte that is copied */
+    const uint8_t *offsets; /* sixteen of bytes to copy, and sixteen of where they go */
 } ek_mve_runs;
 
 void ek_mve_copy_runs(const ek_mve_runs *runs);
