@@ -167,7 +167,7 @@ FAULTS = {
     "conv: tiles of two": ("conv_2d.c", "kind < 2", "kind < 1"),
     "conv: right edge": ("conv_2d.c", "window <= row_bytes", "window <= row_bytes + conv->input.channels"),
     "conv: rests of copied rows": ("conv_2d.c", " + slot % 2;", ";"),
-    "shallow: entry": ("shallow.S", "17b - 9b + 1", "16b - 9b + 1"),
+    "shallow: entry": ("shallow.S", "17b - 9b + 5", "16b - 9b + 5"),
     "shallow: odd number of pixels": ("shallow.S", "    it ne\n    subne r5, r5, r2\n", ""),
     "shallow: end of the strip": ("shallow_conv_2d.c", "input += pixels * CHANNELS", "input += pixels"),
     "dots: end of the loop": ("dot.S", "    bne 14b\n", ""),
