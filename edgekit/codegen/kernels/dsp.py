@@ -139,7 +139,8 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     stream, is_exact = found
     quads = weights.shape[1] // _QUAD
     row_quads, row_rest = divmod(window.width * channels, _QUAD)
-    name = "conv_2d_exact" if is_exact else "conv_2d"
+    tiles = _tiles(graph.tensors[op.output].shape[2])
+    name = "conv_2d" + ("" if tiles[1] else "_of_threes") + ("_exact" if is_exact else "")
     hangs_over = window.pad_left > 0 or window.pad_right > 0
     seen_bytes = ((_PIXELS - 1) * window.stride_width + window.width) * channels
     return KernelCall(
@@ -150,7 +151,8 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             input=array(map(uint16, (width, channels))),
             output=array(map(uint16, graph.tensors[op.output].shape[2:])),
             window=window_struct(window),
-            tiles=array(map(uint16, _tiles(graph.tensors[op.output].shape[2]))),
+            tiles=array(map(uint16, tiles)),
+            entries=array(Integer("uint8_t", min(quads - 1, 1 + (quads - 2) % many)) for many in (8, 4)),
             row_quads=uint16(row_quads),
             quads=uint16(quads),
             row_rest=Integer("uint8_t", row_rest),

@@ -29,7 +29,9 @@ typedef struct ek_dsp_conv_2d {
     ek_row_shape output; /* at least two channels */
     ek_window window;    /* dilation 1 */
     uint16_t tiles[2];   /* that a row consists of: of three pixels, and then of two or a single one */
-    uint16_t row_quads;  /* fours of elements in a row of the window */
+    uint8_t entries[2]; /* how they go through the quads: 0 if there is one, else 1 + (quads - 2) modulo 8, or
+                           modulo 4 in tiles of two */
+    uint16_t row_quads; /* fours of elements in a row of the window */
     uint16_t quads;   /* in all: row_quads * window.height, and the rests of the rows in fours, rounded up */
     uint8_t row_rest; /* elements of a row of the window that are left: 0 to 3 */
     int8_t input_zero_point;
@@ -55,6 +57,12 @@ void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
 
 /* The same, exactly. */
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* The same two where tiles[1] is 0. */
+void ek_dsp_conv_2d_of_threes_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+void ek_dsp_conv_2d_of_threes_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                       void *scratch);
 
 typedef struct ek_dsp_shallow_conv_2d {
     uint32_t width;    /* pixels */

@@ -93,7 +93,7 @@ static inline int8_t *run_tiles(const ek_dsp_conv_2d *conv, const int8_t *const 
 }
 
 static void conv_row(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
-                     uint32_t *elements, const tile_code codes[2]) {
+                     uint32_t *elements, const tile_code *codes, int32_t kinds) {
     const uint32_t is_several = conv->output.width > 1;
     const uint32_t channels = conv->output.channels;
     ek_dsp_tile tile = {
@@ -106,31 +106,46 @@ static void conv_row(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8
         is_several * channels,
         2 * channels,
         channels - 1,
-        ek_dsp_entry(conv->quads),
+        0,
         NULL,
         conv->stream,
     };
     int8_t *to = output;
     EK_NO_UNROLL
-    for (int32_t kind = 0; kind < 2; kind++) {
+    for (int32_t kind = 0; kind < kinds; kind++) {
         const tile_code code = codes[kind];
         const uint32_t quad_words = PAIRS * code.pixels;
         const uint32_t window = conv->window.width * conv->input.channels + (code.pixels - 1) * tile.step;
         tile.rest = (int16_t *)(elements + conv->window.height * conv->row_quads * quad_words);
+        tile.entry = conv->entries[kind];
         tile.end = elements + conv->quads * quad_words;
         to = run_tiles(conv, rows, to, conv->tiles[kind], (int32_t)window, &tile, code);
     }
     ek_dsp_clamp(output, conv->output.width * channels, conv->activation_min, conv->activation_max);
 }
 
+/* Tiles of two are linked into a program only where a row has some. */
+
 void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
     static const tile_code codes[] = {{3, ek_dsp_expand_three, ek_dsp_tile_of_three},
                                       {2, ek_dsp_expand_two, ek_dsp_tile_of_two}};
-    conv_row(params, rows, output, scratch, codes);
+    conv_row(params, rows, output, scratch, codes, 2);
 }
 
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
     static const tile_code codes[] = {{3, ek_dsp_expand_three, ek_dsp_tile_of_three_exact},
                                       {2, ek_dsp_expand_two, ek_dsp_tile_of_two_exact}};
-    conv_row(params, rows, output, scratch, codes);
+    conv_row(params, rows, output, scratch, codes, 2);
+}
+
+void ek_dsp_conv_2d_of_threes_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch) {
+    static const tile_code code = {3, ek_dsp_expand_three, ek_dsp_tile_of_three};
+    conv_row(params, rows, output, scratch, &code, 1);
+}
+
+void ek_dsp_conv_2d_of_threes_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                       void *scratch) {
+    static const tile_code code = {3, ek_dsp_expand_three, ek_dsp_tile_of_three_exact};
+    conv_row(params, rows, output, scratch, &code, 1);
 }

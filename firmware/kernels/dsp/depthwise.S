@@ -8,7 +8,7 @@
  * well, the new one takes the place of the oldest. So two columns are all that is ever stored.
  *
  * The 36 products of a pixel take three times 1 LDM of a column that is stored, 3 LDM of weights, 4 SMLAD (two
- * rows at once) and 4 SMLAxy (the third row). Four channels of a pixel need 70 instructions with the stride 1,
+ * rows at once) and 4 SMLAxy (the third row). Four channels of a pixel need 69 instructions with the stride 1,
  * 1.9 a product, and 82 with the stride 2, 2.3 a product; the exact kernel 19 more.
  *
  * Registers: r0 the oldest column, r1 weights, r2-r7 a column, r12 and lr weights, r8-r11 sums.
@@ -198,11 +198,15 @@
     \stage
     ldrd r3, r4, [sp, #OFFSET]
     ldrd r2, r1, [sp, #OUTPUT]
-    add r2, r2, r3, lsr #(\stride - 1)
-    strb r8, [r2]
-    strb r9, [r2, #1]
-    strb r10, [r2, #2]
-    strb r11, [r2, #3]
+    bfi r8, r9, #8, #8
+    bfi r10, r11, #8, #8
+    pkhbt r8, r8, r10, lsl #16
+    .if \stride == 1
+    str r8, [r2, r3]
+    .else
+    add r2, r2, r3, lsr #1
+    str r8, [r2]
+    .endif
     cmp r3, r4
     bne 4b
 5:  ldr r4, [sp, #ROW_END]

@@ -2,7 +2,6 @@
 /* DEPTHWISE_CONV_2D 3x3 with DSP instructions: the row as depthwise.S wants it. */
 #include "edgekit/ek_kernels_dsp.h"
 
-#include "../loops.h"
 #include "clamp.h"
 #include "depthwise.h"
 #include "words.h"
@@ -11,15 +10,13 @@
 #define WINDOW       3  /* columns */
 #define COLUMN_BYTES 32 /* from one to the next */
 #define EDGE_BYTES   8  /* of a row, with the stride 2 */
-#define EDGE_WORDS   6
 
-/* What the last pixel reads outside. */
-static int8_t *fill_edge(int8_t *edge, int8_t zero_point) {
-    EK_NO_UNROLL
-    for (int32_t i = 0; i < EDGE_WORDS; i++) {
-        ek_dsp_store(edge + i * QUAD, (uint8_t)zero_point * 0x01010101u);
-    }
-    return edge;
+/* What the last pixel reads outside: the second half of three eights. */
+static void fill_edge(int8_t *edge, int8_t zero_point) {
+    const uint32_t outside = (uint8_t)zero_point * 0x01010101u;
+    ek_dsp_store(edge + QUAD, outside);
+    ek_dsp_store(edge + QUAD + EDGE_BYTES, outside);
+    ek_dsp_store(edge + QUAD + 2 * EDGE_BYTES, outside);
 }
 
 static void depthwise_row(const ek_dsp_depthwise_conv_2d *conv, const int8_t *const *rows, int8_t *output,
@@ -31,13 +28,14 @@ static void depthwise_row(const ek_dsp_depthwise_conv_2d *conv, const int8_t *co
     const uint32_t skipped = (uintptr_t)scratch & COLUMN_BYTES;
     int8_t *const columns = scratch + skipped;
     int8_t *const edge = skipped != 0 ? scratch : columns + 2 * COLUMN_BYTES;
+    fill_edge(edge, conv->input_zero_point);
     const ek_dsp_depthwise_row row = {
         {rows[0], rows[1], rows[2]},
         channels,
         0,
         stop,
         output - (seen >> (stride - 1)),
-        has_edge ? fill_edge(edge, conv->input_zero_point) : edge,
+        stride == 1 ? edge + QUAD : edge,
         stop + (has_edge ? (stride == 1 ? channels : EDGE_BYTES) : 0),
         channels - QUAD,
         conv->stream,

@@ -10,7 +10,7 @@
  *   input     eight bytes a pixel, of any alignment
  *   elements  room for 16 bytes a pixel, aligned to 4
  *   output    `channels` bytes a pixel
- *   pixels    at least one
+ *   pixels    1 to 12
  *   stream    ek_dsp_shallow_conv_2d.stream
  */
 void ek_dsp_shallow_strip(const int8_t *input, uint32_t *elements, int8_t *output, uint32_t pixels,

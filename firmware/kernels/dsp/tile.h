@@ -24,7 +24,7 @@ typedef struct ek_dsp_tile {
     uint32_t offset_1;      /* from the output of the first pixel to that of the second */
     uint32_t offset_2;      /* and to that of the third */
     uint32_t last;          /* output channels - 1: at least 1 */
-    uint32_t entry;         /* ek_dsp_entry */
+    uint32_t entry;         /* ek_dsp_conv_2d.entries */
     const uint32_t *end;    /* of quads and rests: at least one quad */
     const uint32_t *stream; /* ek_dsp_conv_2d.stream */
 } ek_dsp_tile;
@@ -46,10 +46,5 @@ ek_dsp_run_tile ek_dsp_tile_of_three; /* for ek_dsp_conv_2d_s8 */
 ek_dsp_run_tile ek_dsp_tile_of_two;
 ek_dsp_run_tile ek_dsp_tile_of_three_exact; /* for ek_dsp_conv_2d_exact_s8 */
 ek_dsp_run_tile ek_dsp_tile_of_two_exact;
-
-/* How a tile with so many quads is entered. */
-static inline uint32_t ek_dsp_entry(uint32_t quads) {
-    return quads == 1 ? 0 : 1 + (quads - 2) % 4;
-}
 
 #endif /* EDGEKIT_DSP_TILE_H */
