@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import linux_cores
 import msgspec
 import numpy as np
 from calibration_layers import calibration_graphs, chain
@@ -47,6 +48,11 @@ EMULATED = {
     "cortex-m33f": "virt-cortex-m33",
     "cortex-m55": "mps3-an547",
     "rv32imc": "virt-rv32",
+    "cortex-a53": "rpi3",
+    "cortex-a72": "rpi4",
+    "cortex-a76": "rpi5",
+    "cortex-a7": "rpi3-32bit",
+    "arm1176": "rpizero",
 }
 """The board on which each core's kernels are counted."""
 
@@ -107,18 +113,40 @@ def roomy_plan(program: Program, segments: Segments | None = None) -> MemoryPlan
     )
 
 
-def count(image: Image, board: Board) -> list[Measurement]:
-    """The instructions of each operator of ``image``, without what it takes to observe them."""
-    program = image.program
+@dataclass(frozen=True)
+class Counts:
+    """Instructions of an inference, and of each operator with what it takes to observe its rows."""
+
+    total: int
+    by_op: Mapping[int, int]
+
+
+def count_image(image: Image, board: Board) -> Counts:
+    """On an emulated board without an operating system."""
     with Device(open_emulator(board, image.result.image, count_instructions=True)) as device:
         total = instructions(board, device.run_generated(0).ticks)
-        ticks = [instructions(board, profile.ticks) for profile in device.profile(GeneratedInput(0))]
-    observed = {op.index: _observed_rows(program, op.index) for op in program.graph.ops}
-    excess = (sum(ticks) - total) / sum(observed.values())
-    return [
-        Measurement(round(ticks[op.index] - excess * observed[op.index]), _op_work(program, op.index))
-        for op in program.graph.ops
-    ]
+        profiles = device.profile(GeneratedInput(0))
+    return Counts(total, {profile.op_index: instructions(board, profile.ticks) for profile in profiles})
+
+
+def count_process(program: Program, plan: MemoryPlan, board: Board, level: str) -> Counts:
+    """As a process of an emulated Linux core."""
+    noise = np.random.default_rng(0).integers(0, 256, plan.arena_bytes, dtype=np.uint8)
+    ends = [plan.offsets[index] + program.storages[index].size_bytes for index in program.inputs]
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = linux_cores.compile_plugin(Path(folder))
+        binary = linux_cores.compile_program(program, plan, board, _LEVELS[level], Path(folder))
+        # Inputs lie one behind the other, from the first on.
+        _, found = linux_cores.infer(board, binary, plugin, noise[: max(ends)].tobytes(), output_bytes=1)
+    return Counts(found.total, {op.index: found.layers[op.index] for op in program.graph.ops})
+
+
+def measurements_of(program: Program, counts: Counts) -> Iterator[Measurement]:
+    """What each operator took without being observed."""
+    observed = {index: _observed_rows(program, index) for index in counts.by_op}
+    excess = (sum(counts.by_op.values()) - counts.total) / sum(observed.values())
+    for index, count in counts.by_op.items():
+        yield Measurement(round(count - excess * observed[index]), _op_work(program, index))
 
 
 def _observed_rows(program: Program, op_index: int) -> int:
@@ -129,7 +157,7 @@ def _observed_rows(program: Program, op_index: int) -> int:
 
 def _op_work(program: Program, op_index: int) -> dict[tuple[str, str], int]:
     return {
-        (layer.call.function, kind): count
+        (layer.call.cost_name, kind): count
         for layer in program.layers
         if layer.op.index == op_index and layer.call is not None
         for kind, count in layer_work(layer, program.graph).items()
@@ -143,11 +171,13 @@ def count_engine(board: Board, toolchain: ToolchainName, level: str) -> dict[str
         program = lower(chain(depth))
         totals = []
         for segments in (one_by_one(program), (range(len(program.layers)),)):
+            plan = roomy_plan(program, segments)
+            if is_linux(board):
+                totals.append(count_process(program, plan, board, level).total)
+                continue
             with tempfile.TemporaryDirectory() as folder:
-                plan = roomy_plan(program, segments)
                 image = compile_image(program, plan, board, toolchain, level, Path(folder))
-                with Device(open_emulator(board, image.result.image, count_instructions=True)) as device:
-                    totals.append(instructions(board, device.run_generated(0).ticks))
+                totals.append(count_image(image, board).total)
         work = {(ENGINE, kind): count for kind, count in engine_work(program, plan).items()}
         measurements.append(Measurement(totals[1] - totals[0], work))
     return fit(measurements)[ENGINE]
@@ -202,6 +232,11 @@ def nonnegative_least_squares(a: NDArray[np.float64], b: NDArray[np.float64]) ->
             x[~is_free] = 0
 
 
+def is_linux(board: Board) -> bool:
+    """Whether programs run under an operating system there."""
+    return board.engines["aot"].framework == "linux"
+
+
 def measure_harness(image: Image, kernels: Mapping[str, ObjectPiece]) -> Harness:
     """What of ``image`` is neither its model nor kernels."""
     program, result = image.program, image.result
@@ -252,12 +287,16 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
         measurements: list[Measurement] = []
         kernels: dict[str, ObjectPiece] = {}
         sizes: dict[str, int] = {}
-        for features in {frozenset[str](), frozenset[str](CORES[core].features)}:
+        for features in _feature_sets(core):
             for graph in calibration_graphs():
                 program = lower(graph, features, accumulate=True)
+                if is_linux(board):
+                    counts = count_process(program, roomy_plan(program), board, level)
+                    measurements += measurements_of(program, counts)
+                    continue
                 with tempfile.TemporaryDirectory() as folder:
                     image = compile_image(program, roomy_plan(program), board, toolchain, level, Path(folder))
-                    measurements += count(image, board)
+                    measurements += measurements_of(program, count_image(image, board))
                     kernels |= {
                         name: piece
                         for name, piece in image.pieces.items()
@@ -279,11 +318,18 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
     )
 
 
+def _feature_sets(core: str) -> list[frozenset[str]]:
+    """So that each kernel of the core runs many layers, also one to which others leave few."""
+    features = frozenset[str](CORES[core].features)
+    sets = (features, features - {"mve"}, features - {"dotprod"}, frozenset[str]())
+    return sorted(set(sets), key=sorted)
+
+
 def _pieces(
     kernels: Mapping[str, ObjectPiece], sizes: Mapping[str, int], functions: Mapping[str, object]
 ) -> dict[str, Piece]:
-    """What the measured kernels reach; of library functions, which no object defines, their bytes."""
-    names = reached(kernels, [name for name in functions if name in kernels])
+    """What the measured kernels reach; library functions, which no object defines, by their bytes."""
+    names = reached(kernels, {name.split()[0] for name in functions} & kernels.keys())
     return {
         name: Piece(size_bytes=kernels[name].size_bytes, refers_to=tuple(sorted(kernels[name].refers_to)))
         if name in kernels
@@ -320,6 +366,8 @@ def main() -> None:
     options = parser.parse_args()
     for core in options.cores.split(","):
         for toolchain in options.toolchains.split(","):
+            if toolchain not in load_board(EMULATED[core]).engines["aot"].toolchains:
+                continue
             path = table_path(core, toolchain)
             path.parent.mkdir(exist_ok=True)
             text = msgspec.json.format(msgspec.json.encode(calibrate(core, toolchain)), indent=1)

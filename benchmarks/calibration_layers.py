@@ -55,8 +55,10 @@ class LayerMaker:
         outputs = (self._ops[-1].output,)
         return Graph(name, "c0" * 32, dict(self._tensors), tuple(self._ops), tuple(self._inputs), outputs)
 
-    def convolutions(self, count: int, windows: list[tuple[int, int]]) -> None:
-        """CONV_2D of those windows."""
+    def convolutions(
+        self, count: int, windows: list[tuple[int, int]], most_products: int = _MOST_PRODUCTS
+    ) -> None:
+        """CONV_2D of those windows, less those that multiply more often."""
         choose = self._random.choice
         for _ in range(count):
             height, width = choose(windows)
@@ -69,7 +71,7 @@ class LayerMaker:
             products = rows * columns * height * width * channels * filters
             window = _window(height, width, stride, is_same)
             shape = _input_shape(rows, columns, channels, window)
-            if products > _MOST_PRODUCTS or prod(shape) > _LARGEST_INPUT_BYTES:
+            if products > most_products or prod(shape) > _LARGEST_INPUT_BYTES:
                 continue
             self._convolution(shape, (1, rows, columns, filters), window)
 
@@ -270,7 +272,9 @@ def calibration_graphs(seed: int = 0) -> Iterator[Graph]:
     usual, large = [(3, 3), (3, 3), (5, 5), (10, 4), (1, 3), (3, 1)], [(5, 5), (3, 5), (1, 3), (7, 7)]
     makers: list[tuple[str, Callable[[LayerMaker], None]]] = [
         ("pixels", lambda maker: maker.convolutions(90, [_POINT])),
-        ("windows", lambda maker: maker.convolutions(260, usual)),
+        ("windows", lambda maker: maker.convolutions(130, usual)),
+        ("more_windows", lambda maker: maker.convolutions(130, usual)),
+        ("large_windows", lambda maker: maker.convolutions(90, [(3, 3)], 4 * _MOST_PRODUCTS)),
         ("depthwise", lambda maker: maker.depthwise(60, [(3, 3)])),
         ("depthwise_large", lambda maker: maker.depthwise(40, large)),
         ("others", _others),

@@ -21,14 +21,15 @@ import numpy as np
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.c_model import generate_model, program_sources
+from edgekit.codegen.layers import Program
+from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.engines import aot_program
 from edgekit.golden import open_golden
 from edgekit.graph.cost import graph_macs, op_macs
-from edgekit.graph.ir import Graph
 from edgekit.graph.tflite import read_tflite
 from edgekit.resources import firmware_folder
 from edgekit.toolchains.cores import CORES
-from edgekit.toolchains.flags import KERNEL_FOLDER, Optimize, compile_flags, link_flags, source_level
+from edgekit.toolchains.flags import TIMED_SOURCES, Optimize, compile_flags, link_flags, source_level
 from edgekit.toolchains.zig import zig_toolchain
 from edgekit.verification.vectors import noise_vectors
 
@@ -47,10 +48,11 @@ class Count:
     layers: dict[int, int]
 
 
-def compile_program(graph: Graph, board: Board, optimize: Optimize, folder: Path) -> Path:
-    """One inference of ``graph`` for ``board``."""
+def compile_program(
+    program: Program, plan: MemoryPlan, board: Board, optimize: Optimize, folder: Path
+) -> Path:
+    """One inference of ``program`` as it lies in ``plan``, for ``board``."""
     core = CORES[board.mcu.core]
-    program, plan = aot_program(graph, core.features, optimize)
     for name, text in generate_model(program, plan).items():
         (folder / name).write_text(text)
     firmware = firmware_folder()
@@ -58,7 +60,7 @@ def compile_program(graph: Graph, board: Board, optimize: Optimize, folder: Path
     sources = [*generated, *(firmware / source for source in program_sources(program))]
     compiler = zig_toolchain(core).command
     target = folder / "one_inference"
-    flags = compile_flags("zig", core, source_level(KERNEL_FOLDER, optimize), freestanding=False)
+    flags = compile_flags("zig", core, source_level(TIMED_SOURCES[0], optimize), freestanding=False)
     includes = (f"-I{firmware / 'include'}", f"-I{folder}")
     objects = []
     for source in sources:
@@ -97,12 +99,10 @@ def _marks(log: str) -> Iterator[tuple[int, int]]:
 
 
 def _count(marks: Iterator[tuple[int, int]]) -> Count:
-    (_, begin), (_, end), *rows = marks
+    (_, begin), (_, end), (_, before), *rows = marks
     layers: dict[int, int] = {}
-    before = None
     for mark, executed in rows:
-        if before is not None:
-            layers[mark - 1] = layers.get(mark - 1, 0) + executed - before
+        layers[mark - 1] = layers.get(mark - 1, 0) + executed - before
         before = executed
     return Count(end - begin, layers)
 
@@ -114,7 +114,8 @@ def measure(model: Path, board: Board, optimize: Optimize, plugin: Path, layers:
     golden = open_golden(data, graph)
     vectors = noise_vectors(graph, _VECTORS, seed=0)
     with tempfile.TemporaryDirectory() as folder:
-        program = compile_program(graph, board, optimize, Path(folder))
+        lowered = aot_program(graph, CORES[board.mcu.core].features, optimize)
+        program = compile_program(*lowered, board, optimize, Path(folder))
         exact = True
         for index in range(_VECTORS):
             inputs = vectors.one(index)

@@ -2,7 +2,8 @@
 /*
  * Input on standard input, as many bytes of output as the first argument says on standard output; two
  * inferences, of which the second tells its layers. Marks are system calls that fail: close() of file MARK
- * before and after the first inference, and of MARK + 1 + n after each row of operator n in the second.
+ * before and after the first inference and before the second, and of MARK + 1 + n after each row of operator n
+ * in the second.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -39,5 +40,6 @@ int main(int argc, char **argv) {
     fwrite(ek_model_output(0), 1, strtoul(argv[1], NULL, 10), stdout);
     memcpy(ek_model_input(0), input, size);
     ek_model_set_observer(mark_row, NULL);
+    close(MARK);
     return ek_model_invoke() == EK_OK ? 0 : 1;
 }

@@ -57,9 +57,10 @@ def _op_instructions(program: Program, plan: MemoryPlan, level: Level) -> dict[i
     for layer in program.layers:
         if layer.call is None:
             continue
-        if layer.call.function not in level.instructions:
+        costs = level.instructions.get(layer.call.cost_name)
+        if costs is None:
             return None
-        cost = _cost(layer_work(layer, program.graph), level.instructions[layer.call.function])
+        cost = _cost(layer_work(layer, program.graph), costs)
         totals[layer.op.index] = totals.get(layer.op.index, 0.0) + cost
     return {index: round(count) for index, count in totals.items()}
 

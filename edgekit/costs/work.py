@@ -143,8 +143,11 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph, layer: Layer) -> Work:
         **_in_lanes("products", rows_seen * _columns_seen(op.window, input_width, width, call), channels),
         **_in_lanes("runs", rows_seen * width, channels),
     }
-    for name, count in _tiles(width, call.tile_pixels).items():
-        work[f"{name}_channels"] = rows * channels * count
+    # Groups of channels that are computed together, and how often their window is walked through.
+    groups = -(-channels * call.merged_pixels // call.tile_channels)
+    for name, count in _tiles(-(-width // call.merged_pixels), call.tile_pixels).items():
+        work[f"{name}_groups"] = rows * groups * count
+        work[f"{name}_taps"] = rows * groups * count * op.window.height * op.window.width
     return work
 
 

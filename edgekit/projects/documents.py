@@ -14,7 +14,7 @@ from edgekit.projects.application import application_sources
 from edgekit.toolchains import tflm
 from edgekit.toolchains.cores import CORES
 from edgekit.toolchains.flags import (
-    KERNEL_FOLDER,
+    TIMED_SOURCES,
     compile_flags,
     image_name,
     level_flags,
@@ -101,7 +101,7 @@ def _facts(project: Project, board: Board, graph: Graph, engine: EngineName) -> 
         "objcopy": objcopy_command(board),
         "startup": CORES[board.mcu.core].startup,
         "flags": {name: _make_flags(name, board, recipe) for name in ("zig", "gcc")},
-        "kernel_folder": KERNEL_FOLDER,
+        "timed_sources": TIMED_SOURCES,
         "image": image_name(script),
         "freestanding": script is not None,
         "linker_inputs": f"{script} board/memory.ld" if script is not None else "",

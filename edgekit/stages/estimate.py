@@ -103,7 +103,7 @@ def expect(
 
     chosen = optimize or job.settings.build.optimize
     memory, target = board_memory(board), board.engines[engine]
-    is_own = target.framework == "baremetal" and files.lowered is not None
+    is_own = target.framework in {"baremetal", "linux"} and files.lowered is not None
     table = cost_table(board.mcu.core, _compiler(job, board, engine)) if is_own else None
     prediction = UNKNOWN
     if files.lowered is not None:

@@ -18,8 +18,8 @@ aot plans and chooses kernels by it (``edgekit.engines``); compilers know size a
 OPTIMIZE_CHOICES: tuple[Optimize, ...] = ("ram", "speed", "size")
 DEFAULT_OPTIMIZE: Optimize = "ram"
 
-KERNEL_FOLDER = "kernels/"
-"""Where a project has the sources in which inferences spend their time."""
+TIMED_SOURCES = ("kernels/", "port/freestanding/string.c")
+"""How the paths begin of a project's sources in which inferences spend their time."""
 
 Level = Literal["speed", "size", "smallest"]
 """What the compiler strives for in one source: few instructions, few bytes, or the fewest at any price."""
@@ -51,8 +51,8 @@ def machine_flags(toolchain: ToolchainName, core: Core, *, linking: bool = False
 
 
 def source_level(source: str, optimize: Optimize) -> Level:
-    """How ``source`` of a project is compiled. Time is spent in the kernels alone."""
-    if not source.startswith(KERNEL_FOLDER):
+    """How ``source`` of a project is compiled."""
+    if not source.startswith(TIMED_SOURCES):
         return "smallest"
     return "speed" if optimize == "speed" else "size"
 

@@ -32,29 +32,26 @@ static error_code model_error(ek_status status) {
     return (error_code)(EK_LINK_ERR_MODEL | (uint8_t)-status);
 }
 
+/* A sentence for each error code, one after the other; that of 0 is for EK_LINK_ERR_MODEL. */
+static const EK_FLASH char sentences[] = "the engine failed\0"
+                                         "unknown request type or flags\0"
+                                         "wrong body length for this request\0"
+                                         "index, offset, length or count out of range\0"
+                                         "inputs not completely written since last run\0"
+                                         "no output of a single run\0"
+                                         "no tensor is held\0"
+                                         "restarted: send HELLO first\0"
+                                         "request number is neither last nor next\0"
+                                         "a streamed input serves a single plain run";
+
 static const EK_FLASH char *error_sentence(error_code code) {
-    switch (code) {
-    case EK_LINK_ERR_REQUEST:
-        return EK_FLASH_TEXT("unknown request type or flags");
-    case EK_LINK_ERR_LENGTH:
-        return EK_FLASH_TEXT("wrong body length for this request");
-    case EK_LINK_ERR_RANGE:
-        return EK_FLASH_TEXT("index, offset, length or count out of range");
-    case EK_LINK_ERR_NO_INPUT:
-        return EK_FLASH_TEXT("inputs not completely written since last run");
-    case EK_LINK_ERR_NO_OUTPUT:
-        return EK_FLASH_TEXT("no output of a single run");
-    case EK_LINK_ERR_NO_HELD:
-        return EK_FLASH_TEXT("no tensor is held");
-    case EK_LINK_ERR_NO_SESSION:
-        return EK_FLASH_TEXT("restarted: send HELLO first");
-    case EK_LINK_ERR_STREAMED:
-        return EK_FLASH_TEXT("a streamed input serves a single plain run");
-    case EK_LINK_ERR_SEQUENCE:
-        return EK_FLASH_TEXT("request number is neither last nor next");
-    default:
-        return EK_FLASH_TEXT("the engine failed");
+    const EK_FLASH char *sentence = sentences;
+    for (error_code left = code < EK_LINK_ERR_MODEL ? code : 0; left > 0; sentence++) {
+        if (*sentence == '\0') {
+            left--;
+        }
     }
+    return sentence;
 }
 
 /* Writes code, type of the request and sentence to `body` (ERROR_BODY_BYTES); returns the bytes used. */
@@ -83,19 +80,19 @@ typedef struct window {
     uint32_t position; /* bytes put so far, those outside the window included */
 } window;
 
-static void put_byte(window *w, uint8_t byte) {
-    if (w->position >= w->first && w->position - w->first < w->size) {
-        w->bytes[w->position - w->first] = byte;
+static void put_bytes(window *w, const void *bytes, uint32_t size_bytes) {
+    const uint8_t *byte = bytes;
+    for (; size_bytes > 0; size_bytes--, byte++, w->position++) {
+        if (w->position - w->first < w->size) { /* before the window it wraps around */
+            w->bytes[w->position - w->first] = *byte;
+        }
     }
-    w->position++;
 }
 
 static void put_word(window *w, uint32_t value) {
     uint8_t bytes[4];
     ek_put_u32(bytes, value);
-    for (unsigned i = 0; i < sizeof bytes; i++) {
-        put_byte(w, bytes[i]);
-    }
+    put_bytes(w, bytes, sizeof bytes);
 }
 
 /* One length byte, then the text, cut at 255 bytes. */
@@ -104,10 +101,8 @@ static void put_text(window *w, const char *text) {
     while (size < UINT8_MAX && text[size] != '\0') {
         size++;
     }
-    put_byte(w, size);
-    for (uint8_t i = 0; i < size; i++) {
-        put_byte(w, (uint8_t)text[i]);
-    }
+    put_bytes(w, &size, 1);
+    put_bytes(w, text, size);
 }
 
 static void put_tensor(window *w, const ek_tensor_info *tensor) {
@@ -116,7 +111,7 @@ static void put_tensor(window *w, const ek_tensor_info *tensor) {
         uint32_t bits;
     } scale = {tensor->scale};
     put_text(w, tensor->name);
-    put_byte(w, tensor->rank);
+    put_bytes(w, &tensor->rank, 1);
     for (unsigned i = 0; i < tensor->rank; i++) {
         put_word(w, tensor->dims[i]);
     }
@@ -127,18 +122,15 @@ static void put_tensor(window *w, const ek_tensor_info *tensor) {
 
 static void put_description(window *w) {
     const ek_model_info *model = ek_model_get_info();
-    put_byte(w, EK_CONTRACT_VERSION);
-    put_byte(w, (uint8_t)ek_port_tick_unit());
-    put_byte(w, model->input_count);
-    put_byte(w, model->output_count);
+    const uint8_t head[] = {EK_CONTRACT_VERSION, (uint8_t)ek_port_tick_unit(), model->input_count,
+                            model->output_count};
+    put_bytes(w, head, sizeof head);
     put_word(w, ek_port_clock_hz());
     put_word(w, model->op_count);
     put_word(w, model->arena_bytes);
     put_word(w, model->input_row_bytes);
-    put_byte(w, model->input_streamed);
-    for (unsigned i = 0; i < EK_SHA256_BYTES; i++) {
-        put_byte(w, model->sha256[i]);
-    }
+    put_bytes(w, &model->input_streamed, 1);
+    put_bytes(w, model->sha256, EK_SHA256_BYTES);
     put_text(w, EK_LINK_FIRMWARE_VERSION);
     put_text(w, ek_port_board_name());
     put_text(w, model->engine);
@@ -365,7 +357,7 @@ static ek_status feed_generated(uint32_t seed, stopwatch *watch) {
 
 /* Runs the model once on inputs that are then used up. */
 static ek_status run_once(ek_link *link, ek_op_observer observer, void *context, stopwatch *watch) {
-    const int makes_rows = link->is_generated && ek_model_get_info()->input_streamed;
+    const int makes_rows = link->is_generated & ek_model_get_info()->input_streamed;
     ek_status status = EK_OK;
     watch->ticks += link->rows_ticks;
     forget_results(link);

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from pathlib import Path
 
 import pytest
 from emulators.small_network import small_mobilenet
-from probe_firmware import require_toolchain
+from probe_firmware import require_program, require_toolchain
 
 from edgekit.boards import load_board
 from edgekit.config import Settings, override
+from edgekit.costs.prediction import predict
 from edgekit.costs.tables import cost_table
+from edgekit.engines import aot_program
+from edgekit.graph.tflite import read_tflite
 from edgekit.reporting import Reporter
 from edgekit.stages.bench import bench
 from edgekit.stages.build import build
 from edgekit.stages.job import Job
+from edgekit.toolchains.cores import CORES
 from edgekit.workspace import Workspace
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 FLASH_TOLERANCE = 0.02
 INSTRUCTIONS_TOLERANCE = 0.10
 
@@ -96,6 +102,27 @@ def test_a_streamed_input(tmp_path, small_network):
 @pytest.mark.parametrize("board", COMPILED)
 def test_boards_that_are_only_compiled_for(tmp_path, small_network, board, toolchain):
     check_sizes(build(job(tmp_path, small_network, board, toolchain)).report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["rpi4", "rpi5", "rpi3-32bit", "rpizero"])
+def test_instructions_of_linux_cores(tmp_path, small_network, board, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    profile = load_board(board)
+    require_toolchain("zig", profile)
+    require_program("cc")
+    require_program(profile.emulator.machine)
+    linux_cores = importlib.import_module("linux_cores")
+    graph = read_tflite(small_network.read_bytes(), "small")
+    program, plan = aot_program(graph, CORES[profile.mcu.core].features, "speed")
+    image = linux_cores.compile_program(program, plan, profile, "speed", tmp_path)
+    picture = bytes(range(256)) * 6 + bytes(192)
+    _, count = linux_cores.infer(
+        profile, image, linux_cores.compile_plugin(tmp_path), picture, output_bytes=10
+    )
+    predicted = predict(program, plan, cost_table(profile.mcu.core, "zig"), "speed", "posix")
+    assert predicted.instructions == pytest.approx(count.total, rel=INSTRUCTIONS_TOLERANCE)
+    assert predicted.flash_bytes is None
 
 
 def test_nothing_is_told_of_cores_that_were_not_measured():

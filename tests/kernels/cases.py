@@ -245,6 +245,14 @@ def odd_window_cases() -> Iterator[Case]:
                 yield _conv_2d(extent, size, stride, (1, 1), "SAME", channels, 4 + width)
 
 
+def shallow_cases() -> Iterator[Case]:
+    """Rows of pixels of eight channels, of all lengths up to more than two strips."""
+    for width, filters in zip(range(1, 36), cycle((1, 16, 3, 9)), strict=False):
+        case = _conv_2d((2, width), (1, 1), (1, 1), (1, 1), "SAME", 8, filters)
+        relu = replace(case.graph.ops[0], output_zero_point=-128, activation_min=-128, activation_max=127)
+        yield Case(f"{case.name} ReLU", replace(case.graph, ops=(relu,)), case.inputs)
+
+
 def narrow_depthwise_cases() -> Iterator[Case]:
     """Rows of a few pixels, where the windows of most hang over."""
     channels = cycle((4, 5, 8, 11))
@@ -338,6 +346,16 @@ def mean_cases() -> Iterator[Case]:
     zero_points = cycle(product(ZERO_POINTS, (-128, 0, 127)))
     for extent, channels, ratio in product(((1, 1), (3, 3), (7, 7), (25, 5)), (1, 3, 64), (0.3, 1.0, 2.7)):
         yield _mean(extent, channels, ratio, *next(zero_points))
+
+
+def wide_mean_cases() -> Iterator[Case]:
+    """Rows whose sums reach the limits of 16 bits, and channels around fours."""
+    for extent, channels, value in (((2, 256), 4, -128), ((2, 256), 6, 127), ((3, 255), 5, -128)):
+        case = _mean(extent, channels, 1.0, 0, 0)
+        inputs = (np.full(case.inputs[0].shape, value, np.int8),)
+        yield Case(f"{case.name} of {value}", case.graph, inputs)
+    for channels in range(4, 12):
+        yield _mean((3, channels), channels, 2.7, -128, 5)
 
 
 def pad_cases() -> Iterator[Case]:

@@ -18,12 +18,15 @@ import pytest
 from kernels.cases import (
     Case,
     all_cases,
+    mean_cases,
     narrow_depthwise_cases,
     odd_window_cases,
     output_stage_cases,
     packed_cases,
+    shallow_cases,
     short_add_cases,
     vector_cases,
+    wide_mean_cases,
 )
 from kernels.compiling import INCLUDE, WARNINGS, run
 from kernels.running import (
@@ -34,9 +37,8 @@ from kernels.running import (
     write_kernel_table,
 )
 
-from edgekit.codegen.kernels.dsp import sum_bounds
-from edgekit.codegen.kernels.one_factor import one_factor
-from edgekit.codegen.kernels.two_factors import outputs
+from edgekit.codegen.kernels.requantization.one_factor import one_factor
+from edgekit.codegen.kernels.requantization.staircase import outputs, staircase, sum_bounds
 from edgekit.codegen.layers import Program, lower
 from edgekit.graph.ir import Conv2D
 from edgekit.resources import firmware_folder
@@ -56,16 +58,20 @@ def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
         output_stage_cases(),
         odd_window_cases(),
         narrow_depthwise_cases(),
+        shallow_cases(),
         short_add_cases(),
     )
     cases = {case.name: case for case in every}
     programs = {name: lower(case.graph, frozenset({"dsp"})) for name, case in cases.items()}
-    programs = {name: program for name, program in programs.items() if _is_dsp(program)}
+    for case in chain(mean_cases(), wide_mean_cases()):
+        name = f"{case.name}, taken up row by row"
+        cases[name], programs[name] = case, lower(case.graph, frozenset({"dsp"}), accumulate=True)
+    programs = {name: program for name, program in programs.items() if _functions(program)}
     return {name: cases[name] for name in programs}, programs
 
 
-def _is_dsp(program: Program) -> bool:
-    return all(source.startswith("kernels/dsp/") for source in kernel_files({"": program}))
+def _functions(program: Program) -> list[str]:
+    return [name for name in kernel_functions({"": program}) if name.startswith("ek_dsp_")]
 
 
 CASES, PROGRAMS = _programs()
@@ -127,15 +133,19 @@ def test_kernels_equal_the_executor(tmp_path: Path, dsp_expected: dict[str, byte
 
 
 def test_every_kernel_has_cases() -> None:
-    called = [kernel_functions({name: program})[0] for name, program in PROGRAMS.items()]
+    called = [name for program in PROGRAMS.values() for name in _functions(program)]
     assert {function: called.count(function) >= 10 for function in sorted(set(called))} == {
+        "ek_dsp_accumulate_s8": True,
         "ek_dsp_add_s8": True,
         "ek_dsp_conv_2d_exact_s8": True,
+        "ek_dsp_conv_2d_of_threes_exact_s8": True,
+        "ek_dsp_conv_2d_of_threes_s8": True,
         "ek_dsp_conv_2d_s8": True,
         "ek_dsp_depthwise_conv_2d_exact_s8": True,
         "ek_dsp_depthwise_conv_2d_s8": True,
         "ek_dsp_fully_connected_exact_s8": True,
         "ek_dsp_fully_connected_s8": True,
+        "ek_dsp_shallow_conv_2d_s8": True,
         "ek_dsp_strided_depthwise_conv_2d_exact_s8": True,
         "ek_dsp_strided_depthwise_conv_2d_s8": True,
     }
@@ -155,9 +165,12 @@ FAULTS = {
     ),
     "expansion: rest of the second pixel": ("expand.S", "ldrsb r5, [r1], #1", "ldrsb r5, [r0], #1"),
     "expansion: place of the rest": ("expand.S", "addeq r7, r7, #4 * (\\pixels - 1)", "addeq r7, r7, #4"),
-    "conv: tiles of two": ("conv_2d.c", "conv->twos, behind", "conv->twos, behind + 1"),
-    "conv: right edge": ("conv_2d.c", "reach <= row_bytes", "reach <= row_bytes + conv->input.channels"),
+    "conv: tiles of two": ("conv_2d.c", "kind < kinds", "kind < 1"),
+    "conv: right edge": ("conv_2d.c", "window <= row_bytes", "window <= row_bytes + conv->input.channels"),
     "conv: rests of copied rows": ("conv_2d.c", " + slot % 2;", ";"),
+    "shallow: entry": ("shallow.S", "17b - 9b + 5", "16b - 9b + 5"),
+    "shallow: odd number of pixels": ("shallow.S", "    it ne\n    subne r5, r5, r2\n", ""),
+    "shallow: end of the strip": ("shallow_conv_2d.c", "input += pixels * CHANNELS", "input += pixels"),
     "dots: end of the loop": ("dot.S", "    bne 14b\n", ""),
     "fully connected: rest": ("fully_connected.c", "rest[r] = input[i];", "rest[r] = 0;"),
     "depthwise: halves": ("depthwise.S", "pkhtb r4, r12, r7, asr #16", "pkhtb r4, r12, r7"),
@@ -172,6 +185,8 @@ FAULTS = {
         "columns = scratch + skipped",
         "columns = scratch",
     ),
+    "accumulate: halves": ("accumulate.c", "(int16_t)sums.odd", "(int16_t)sums.even"),
+    "accumulate: last channels": ("accumulate.c", ": channels - QUAD", ": i - QUAD"),
     "add: rest": ("add.c", "i < add->size; i++", "i + 1 < add->size; i++"),
     "clamp": ("clamp.h", "byte > highest ? highest : byte", "byte"),
 }
@@ -187,7 +202,11 @@ def test_planted_fault_is_noticed(fault: str, tmp_path: Path, dsp_expected: dict
     assert right in text
     path.write_text(text.replace(right, wrong))
     driver = _compile(tmp_path, firmware)
-    names = [name for number, name in enumerate(CASES) if number % 3 == 0 or name.startswith("add")]
+    names = [
+        name
+        for number, name in enumerate(CASES)
+        if number % 3 == 0 or name.startswith("add") or name.endswith("ReLU")
+    ]
     try:
         noticed = bool(_differing(driver, names, dsp_expected))
     except AssertionError:
@@ -204,7 +223,8 @@ def test_one_factor_is_right_for_every_sum() -> None:
             continue
         lowest, highest = sum_bounds(op, op.filter.reshape(len(op.filter), -1).astype(np.int64))
         unit_bits = np.where(np.arange(len(lowest)) % 2 == 1, 24, 32)
-        factor = one_factor(op, lowest, highest, unit_bits)
+        stairs = staircase(op, lowest, highest, clamped=False)
+        factor = one_factor(op, stairs, unit_bits) if stairs is not None else None
         count = int((highest - lowest).max()) + 1
         if factor is None or count > _MOST_SUMS:
             continue

@@ -31,7 +31,7 @@ BLOCK_BYTES = 64
 ROOM_BYTES = 4_500
 SILENCE_S = 20.0
 FLAGS = ("-mmcu=atmega2560", "-DF_CPU=16000000UL", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror")
-NO_FLASH = ("-DEDGEKIT_EK_FLASH_H", "-DEK_FLASH=", "-DEK_FLASH_TEXT(text)=text")
+NO_FLASH = ("-DEDGEKIT_EK_FLASH_H", "-DEK_FLASH=")
 
 
 def thinned(case: Case) -> Case:

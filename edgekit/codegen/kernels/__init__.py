@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 from edgekit.codegen.kernels import dsp, mve, neon, packed, portable
 from edgekit.codegen.kernels.values import KernelCall
-from edgekit.graph.ir import Graph, Op, Reshape
+from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
-KERNELS_VERSION = 2
+KERNELS_VERSION = 3
 """EK_KERNELS_VERSION of the headers that the parameters are for."""
 
 _Kernels: TypeAlias = Callable[[Graph, Op], KernelCall | None]
@@ -27,6 +27,12 @@ _BY_FEATURE: Mapping[str, _Kernels] = {
     "rv32": packed.kernel_call,
 }
 """The kernels for a feature of a core (``edgekit.toolchains.cores``), the most capable first."""
+
+_ACCUMULATE: Mapping[str, Callable[[Graph, AveragePool2D | Mean], KernelCall | None]] = {
+    "mve": mve.accumulate_call,
+    "dsp": dsp.accumulate_call,
+}
+"""The same for the first half of a mean over an image."""
 
 
 def kernel_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) -> KernelCall | None:
@@ -43,7 +49,12 @@ def kernel_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) ->
     return portable.kernel_call(graph, op)
 
 
-def accumulate_call(graph: Graph, op: Op, features: frozenset[str] = frozenset()) -> KernelCall:
+def accumulate_call(
+    graph: Graph, op: AveragePool2D | Mean, features: frozenset[str] = frozenset()
+) -> KernelCall:
     """How a mean over an image takes up a row of it on a core of those ``features``."""
-    accumulate = mve.accumulate_call if "mve" in features else portable.accumulate_call
-    return accumulate(graph, op)
+    for feature, accumulate in _ACCUMULATE.items():
+        call = accumulate(graph, op) if feature in features else None
+        if call is not None:
+            return call
+    return portable.accumulate_call(graph, op)

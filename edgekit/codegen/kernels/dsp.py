@@ -8,10 +8,18 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.mve import add_constants
-from edgekit.codegen.kernels.one_factor import Staircase, one_factor, staircase
-from edgekit.codegen.kernels.packed import outside_value, raw_bias, sum_bounds, window_struct
-from edgekit.codegen.kernels.two_factors import Int64Array, Weighted
+from edgekit.codegen.kernels.packed import outside_value, window_struct
+from edgekit.codegen.kernels.requantization.one_factor import one_factor
+from edgekit.codegen.kernels.requantization.staircase import (
+    Int64Array,
+    Staircase,
+    Weighted,
+    raw_bias,
+    staircase,
+    sum_bounds,
+)
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -25,7 +33,17 @@ from edgekit.codegen.kernels.values import (
     uint32,
 )
 from edgekit.codegen.rows import own_rows
-from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Requantization
+from edgekit.graph.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Mean,
+    Op,
+    Requantization,
+)
 
 _HEADER = "edgekit/ek_kernels_dsp.h"
 _FOLDER = "kernels/dsp"
@@ -33,6 +51,9 @@ _QUAD = 4
 _PAIRS = 2  # of a quad
 _QUAD_BYTES = 24  # of the elements of three pixels
 _PIXELS = 3
+_SHALLOW_DEPTH = 8  # input channels
+_STRIP_PIXELS = 12  # of shallow convolutions
+_MAX_ADDED = 256  # int8 of which the sum has 16 bits
 _STEP = 8  # inputs of fully connected layers
 _COLUMNS_BYTES = 88  # scratch of depthwise convolutions
 # Sums of the channel in the upper half of the weights have 24 bits.
@@ -54,6 +75,15 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     return call
 
 
+def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None:
+    """Takes up a row of the image in the sums of its channels; None where these kernels cannot."""
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    if channels < _QUAD or width > _MAX_ADDED:
+        return None
+    call = portable.accumulate_call(graph, op)
+    return replace(call, function="ek_dsp_accumulate_s8", source=f"{_FOLDER}/accumulate.c", header=_HEADER)
+
+
 @singledispatch
 def _call(op: Op, graph: Graph) -> KernelCall | None:
     return None
@@ -61,6 +91,42 @@ def _call(op: Op, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
+    return _shallow_conv_2d(op, graph) or _tiled_conv_2d(op, graph)
+
+
+def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
+    """For few channels: pixels are spread once and filters stay in registers."""
+    width, filters = graph.tensors[op.output].shape[2:]
+    shape = (*op.filter.shape[1:], op.window.stride_width, graph.tensors[op.inputs[0]].shape[2:])
+    if shape != (1, 1, _SHALLOW_DEPTH, 1, (width, _SHALLOW_DEPTH)):
+        return None
+    weights = op.filter.reshape(filters, -1).astype(np.int64)
+    stage = _stage(op, weights, np.arange(filters), np.full(filters, _LOWER_UNIT_BITS))
+    if stage is None or stage.is_exact:
+        return None
+    quads = stage.weights.reshape(filters, -1, 2, 2)
+    words = _halfwords(quads[:, :, 0], quads[:, :, 1]).reshape(filters, -1)
+    stream = np.column_stack([stage.constants, stage.bias, words])
+    return KernelCall(
+        "ek_dsp_shallow_conv_2d_s8",
+        f"{_FOLDER}/shallow_conv_2d.c",
+        "ek_dsp_shallow_conv_2d",
+        struct(
+            width=uint32(width),
+            channels=uint32(filters),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights", "uint32_t", (stream & _WORD_MASK).astype(np.uint32), f"{filters} filters of 8"
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/shallow.S",),
+        scratch_bytes=min(width, _STRIP_PIXELS) * 2 * _SHALLOW_DEPTH,
+    )
+
+
+def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     window = op.window
     is_dilated = window.dilation_width > 1 and window.width > 1
@@ -73,8 +139,8 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     stream, is_exact = found
     quads = weights.shape[1] // _QUAD
     row_quads, row_rest = divmod(window.width * channels, _QUAD)
-    name = "conv_2d_exact" if is_exact else "conv_2d"
-    threes, twos = _tiles(graph.tensors[op.output].shape[2])
+    tiles = _tiles(graph.tensors[op.output].shape[2])
+    name = "conv_2d" + ("" if tiles[1] else "_of_threes") + ("_exact" if is_exact else "")
     hangs_over = window.pad_left > 0 or window.pad_right > 0
     seen_bytes = ((_PIXELS - 1) * window.stride_width + window.width) * channels
     return KernelCall(
@@ -85,8 +151,8 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
             input=array(map(uint16, (width, channels))),
             output=array(map(uint16, graph.tensors[op.output].shape[2:])),
             window=window_struct(window),
-            threes=uint16(threes),
-            twos=uint16(twos),
+            tiles=array(map(uint16, tiles)),
+            entries=array(Integer("uint8_t", min(quads - 1, 1 + (quads - 2) % many)) for many in (8, 4)),
             row_quads=uint16(row_quads),
             quads=uint16(quads),
             row_rest=Integer("uint8_t", row_rest),
@@ -284,29 +350,29 @@ def _stage(op: Weighted, weights: Int64Array, channels: Int64Array, unit_bits: I
     """
     op, weights = _only(op, channels), weights[channels]
     lowest, highest = sum_bounds(op, weights)
-    edges = staircase(op, lowest, highest)
-    if edges is None:
+    stairs = staircase(op, lowest, highest, clamped=False)
+    if stairs is None:
         return None
-    used = np.where(edges.is_flat[:, None], 0, weights)
-    bias = np.where(edges.is_flat, 0, raw_bias(op, weights))
-    largest_sum = np.where(edges.is_flat, 0, np.maximum(-lowest, highest))
-    factor = one_factor(op, lowest, highest, unit_bits)
+    used = np.where(stairs.is_flat[:, None], 0, weights)
+    bias = np.where(stairs.is_flat, 0, raw_bias(op, weights))
+    largest_sum = np.where(stairs.is_flat, 0, np.maximum(-lowest, highest))
+    factor = one_factor(op, stairs, unit_bits)
     if factor is not None:
         constants = np.column_stack([factor.multiplier, factor.addend])
         return _Stage(used, bias + factor.delta, constants, False, largest_sum + factor.delta)
-    exact = _exact_constants(op, edges)
+    exact = _exact_constants(op, stairs)
     return None if exact is None else _Stage(used, bias, exact, True, largest_sum)
 
 
-def _exact_constants(op: Weighted, edges: Staircase) -> Int64Array | None:
+def _exact_constants(op: Weighted, stairs: Staircase) -> Int64Array | None:
     """Multiplier, rounding, right; None where a shift is not to the right, or too far."""
-    shift = np.broadcast_to(op.requantization.shift, edges.base.shape).astype(np.int64)
-    right = np.where(edges.is_flat, 1, -shift)
+    shift = np.broadcast_to(op.requantization.shift, stairs.base.shape).astype(np.int64)
+    right = np.where(stairs.is_flat, 1, -shift)
     if right.min() < 1 or right.max() > _MAX_RIGHT_SHIFT:
         return None
-    multiplier = np.where(edges.is_flat, 0, op.requantization.multiplier)
+    multiplier = np.where(stairs.is_flat, 0, op.requantization.multiplier)
     rounding = (np.int64(1) << (right - 1)) + (np.int64(op.output_zero_point) << right)
-    rounding = np.where(edges.is_flat, edges.base << right, rounding)
+    rounding = np.where(stairs.is_flat, stairs.base << right, rounding)
     return np.column_stack([multiplier, rounding, right])
 
 

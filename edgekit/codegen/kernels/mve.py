@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
-from edgekit.codegen.kernels.fine_sums import fine_sums
+from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
+from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -130,6 +131,7 @@ def _convolution(
         alignment=_GROUP,
         outside=op.input_zero_point,
         tile_pixels=_PIXELS,
+        variant=stage.variant,
     )
 
 
@@ -197,6 +199,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         alignment=_GROUP,
         outside=op.input_zero_point,
         tile_pixels=_LARGEST_TILES[window.stride_width],
+        variant=stage.variant,
     )
 
 
@@ -353,6 +356,7 @@ class _Stage:
     params: Struct
     constants: NDArray[np.uint32]
     weights: NDArray[np.int8]
+    variant: str
 
 
 def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | None:
@@ -364,10 +368,13 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
     if channels % _GROUP or shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
         return None
     bias = _folded_bias(op, weights)
-    fine = fine_sums(bias, multiplier, shift, weights, op.output_zero_point)
-    if (op.activation_min, op.activation_max) == (-128, 127) and fine.found.all():
+    stairs = staircase(op, *sum_bounds(op, weights.astype(np.int64)), clamped=False)
+    fine = None
+    if stairs is not None and (op.activation_min, op.activation_max) == (-128, 127):
+        fine = fine_sums(op, stairs, bias.astype(np.int64))
+    if stairs is not None and fine is not None:
         constants = np.stack([fine.offset, fine.multiplier]).astype(np.int32)
-        weights = np.where(fine.is_constant[:, None], np.int8(0), weights)
+        weights = np.where(stairs.is_flat[:, None], np.int8(0), weights)
         words, bits = _by_fours(constants), fine.bits
     else:
         shifts = np.ascontiguousarray(shift.astype(np.int8)).view("<i4")
@@ -378,7 +385,8 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
         activation_min=int8(op.activation_min),
         activation_max=int8(op.activation_max),
     )
-    return _Stage(params, words.astype(np.int32).view(np.uint32), weights)
+    variant = "" if bits else "double rounding"
+    return _Stage(params, words.astype(np.int32).view(np.uint32), weights, variant)
 
 
 def _by_fours(constants: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
+from edgekit.codegen.kernels.requantization.staircase import Int64Array, Weighted, outputs
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -24,18 +25,15 @@ from edgekit.codegen.kernels.values import (
     struct,
     uint32,
 )
-from edgekit.graph.arithmetic import multiply_by_quantized_multiplier
 from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_neon.h"
 _VECTOR_BYTES = 16
 _QUAD = 4
+_TILE_PIXELS = 4
 _TILE_CHANNELS = 16
 _LARGEST_LEFT_SHIFT_OF_ADD = 22
 _MOST_MERGED_CHANNELS = 64
-
-_Weighted = Conv2D | DepthwiseConv2D | FullyConnected
-_Int64Array = NDArray[np.int64]
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -79,14 +77,14 @@ def _width(graph: Graph, op: Op) -> _Widths:
 class _Stage:
     """What becomes of sums, (channels,) each. ``weights`` (channels, …) are those to multiply by."""
 
-    weights: _Int64Array
-    bias: _Int64Array
-    multiplier: _Int64Array
-    shift: _Int64Array
+    weights: Int64Array
+    bias: Int64Array
+    multiplier: Int64Array
+    shift: Int64Array
     general: bool
 
 
-def _stage(op: _Weighted, filters: NDArray[np.int8]) -> _Stage | None:
+def _stage(op: Weighted, filters: NDArray[np.int8]) -> _Stage | None:
     """The stage of ``op`` for its ``filters`` (channels, …), None where a sum could leave int32.
 
     Bounds of a sum follow from the weights. A channel of which both bounds give one output always gives it:
@@ -103,7 +101,7 @@ def _stage(op: _Weighted, filters: NDArray[np.int8]) -> _Stage | None:
     largest = (np.abs(bias) + 128 * np.abs(flat).sum(axis=1)) * 2.0 ** np.maximum(shift, 0)
     if largest.max() >= 2**31 - 256:
         return None
-    lowest_output, highest_output = (_outputs(op, sums) for sums in (low, high))
+    lowest_output, highest_output = (outputs(op, sums) for sums in (low, high))
     constant = lowest_output == highest_output
     weights = np.where(constant.reshape(-1, *(1,) * (weights.ndim - 1)), 0, weights)
     # c * 2^8 * 2^30 / 2^31 / 2^7 = c
@@ -114,19 +112,10 @@ def _stage(op: _Weighted, filters: NDArray[np.int8]) -> _Stage | None:
     return _Stage(weights, bias, multiplier, shift, general)
 
 
-def _outputs(op: _Weighted, sums: _Int64Array) -> _Int64Array:
-    """The output of each channel for its sum."""
-    scaled = multiply_by_quantized_multiplier(
-        sums.astype(np.int32), op.requantization.multiplier, op.requantization.shift
-    )
-    shifted = scaled.astype(np.int64) + op.output_zero_point
-    return np.clip(shifted, op.activation_min, op.activation_max)
-
-
-def _stage_struct(op: _Weighted, stage: _Stage, multiple: int) -> Struct:
+def _stage_struct(op: Weighted, stage: _Stage, multiple: int) -> Struct:
     """``ek_neon_stage`` with arrays whose length is a multiple of ``multiple``."""
 
-    def per_channel(role: str, values: _Int64Array) -> ConstantArray:
+    def per_channel(role: str, values: Int64Array) -> ConstantArray:
         padded = np.pad(values, (0, -len(values) % multiple))
         return ConstantArray(role, "int32_t", padded, f"{len(values)} channels")
 
@@ -177,7 +166,7 @@ def _copies(window: Window, row_bytes: int, channels: int, reach_bytes: int) -> 
 
 
 def _conv(
-    op: _Weighted, filters: NDArray[np.int8], window: Window, width: _Widths, has_dot: bool
+    op: Weighted, filters: NDArray[np.int8], window: Window, width: _Widths, has_dot: bool
 ) -> KernelCall | None:
     """``filters`` are OHWI."""
     stage = _stage(op, filters)
@@ -210,10 +199,10 @@ def _conv(
         stage=_stage_struct(op, stage, _TILE_CHANNELS // 2),
     )
     name = "dot_conv" if has_dot else "conv"
-    return _call(op, name, params, copies)
+    return _call(op, name, params, copies, stage)
 
 
-def _tiles(runs: _Int64Array) -> list[_Int64Array]:
+def _tiles(runs: Int64Array) -> list[Int64Array]:
     """``runs`` (outputs, runs, bytes) as tiles of 16 or, in the end, 8 outputs:
     (runs, quads of bytes, quads of outputs, 4 outputs, 4 bytes) each, with zeros where there is nothing.
     """
@@ -227,11 +216,11 @@ def _tiles(runs: _Int64Array) -> list[_Int64Array]:
     ]
 
 
-def _dot_order(runs: _Int64Array) -> _Int64Array:
+def _dot_order(runs: Int64Array) -> Int64Array:
     return np.concatenate([tile.reshape(-1) for tile in _tiles(runs)])
 
 
-def _pair_order(runs: _Int64Array) -> _Int64Array | None:
+def _pair_order(runs: Int64Array) -> Int64Array | None:
     """Pairs of bytes of 4 outputs, then the other pairs; None where the sum of two products could leave
     int16.
     """
@@ -284,7 +273,8 @@ def _depthwise_conv(op: DepthwiseConv2D, width: _Widths) -> KernelCall | None:
         weights=ConstantArray("weights", "int8_t", weights, f"of HWO {dims(op.filter.shape[1:])}"),
         stage=_stage_struct(op, repeated, _TILE_CHANNELS),
     )
-    return _call(op, "depthwise_conv", params, copies)
+    call = _call(op, "depthwise_conv", params, copies, stage)
+    return replace(call, tile_channels=_TILE_CHANNELS, merged_pixels=merged)
 
 
 def _merged_pixels(window: Window, channels: int) -> int:
@@ -294,7 +284,7 @@ def _merged_pixels(window: Window, channels: int) -> int:
     return merged if fits else 1
 
 
-def _tap_order(weights: _Int64Array) -> _Int64Array | None:
+def _tap_order(weights: Int64Array) -> Int64Array | None:
     """``weights`` (channels, taps) as (tiles of 16 channels, taps, 16); None where the sum of a pair of
     products could leave int16.
     """
@@ -305,7 +295,7 @@ def _tap_order(weights: _Int64Array) -> _Int64Array | None:
     return padded.reshape(-1, _TILE_CHANNELS, padded.shape[1]).transpose(0, 2, 1).reshape(-1)
 
 
-def _call(op: _Weighted, name: str, params: Struct, copies: _Copies) -> KernelCall:
+def _call(op: Weighted, name: str, params: Struct, copies: _Copies, stage: _Stage) -> KernelCall:
     check_ranges(op, params)
     return KernelCall(
         function=f"ek_neon_{name}_s8",
@@ -315,6 +305,8 @@ def _call(op: _Weighted, name: str, params: Struct, copies: _Copies) -> KernelCa
         header=_HEADER,
         scratch_bytes=copies.scratch_bytes,
         outside=op.input_zero_point,
+        tile_pixels=_TILE_PIXELS,
+        variant="general" if stage.general else "",
     )
 
 

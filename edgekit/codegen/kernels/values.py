@@ -60,7 +60,9 @@ class KernelCall:
     ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
     the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
     such rows, and gets NULL. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and walks
-    through its weights once for all of them.
+    through its weights once for all of them. A depthwise one computes ``tile_channels`` of them at a time;
+    ``merged_pixels`` neighbours are one pixel of so many times the channels to it. ``variant`` names the way
+    that it takes where its parameters decide between ways of different cost.
     """
 
     function: str
@@ -73,6 +75,14 @@ class KernelCall:
     outside: int | None = None
     more_sources: tuple[str, ...] = ()
     tile_pixels: int = 1
+    tile_channels: int = 1
+    merged_pixels: int = 1
+    variant: str = ""
+
+    @property
+    def cost_name(self) -> str:
+        """What its cost is measured under."""
+        return f"{self.function} {self.variant}".rstrip()
 
     @property
     def sources(self) -> tuple[str, ...]:

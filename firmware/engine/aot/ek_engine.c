@@ -36,7 +36,6 @@ static NOT_INLINED const int8_t **find_rows(const EK_FLASH ek_operand *operand, 
                                             const int8_t **tap) {
     const EK_FLASH ek_tensor *const tensor = &ek_model_plan.tensors[operand->tensor];
     const EK_FLASH ek_reach *const reach = &ek_model_plan.reaches[operand->reach];
-    const int8_t *const outside = ek_model_plan.outside_rows[operand->outside];
     const uint32_t height = tensor->height;
     uint32_t row = y * reach->stride - (uint32_t)reach->pad_top; /* wraps around above the first */
     if (operand->tensor >= first) {
@@ -46,6 +45,7 @@ static NOT_INLINED const int8_t **find_rows(const EK_FLASH ek_operand *operand, 
             return NULL;
         }
     }
+    const int8_t *const outside = ek_model_plan.outside_rows[operand->outside];
     unsigned left = reach->taps;
     do {
         *tap++ = row < height ? row_address(tensor, row) : outside;

@@ -22,15 +22,8 @@
 #error "C for AVR needs a compiler with __flash: avr-gcc with -std=gnu11 or -std=gnu99"
 #endif
 #define EK_FLASH __flash
-/* A string literal in flash: const EK_FLASH char *. */
-#define EK_FLASH_TEXT(text)                                                                                  \
-    (__extension__({                                                                                         \
-        static const EK_FLASH char ek_text[] = text;                                                         \
-        &ek_text[0];                                                                                         \
-    }))
 #else
 #define EK_FLASH
-#define EK_FLASH_TEXT(text) text
 #endif
 
 #endif /* EDGEKIT_EK_FLASH_H */

@@ -40,7 +40,7 @@ extern "C" {
 #endif
 
 /* Version of these structs, of their meaning and of the layout of the weights. */
-#define EK_KERNELS_VERSION 2
+#define EK_KERNELS_VERSION 3
 
 /*
  * Computes one row of an operator's output.

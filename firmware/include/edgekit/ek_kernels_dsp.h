@@ -28,9 +28,10 @@ typedef struct ek_dsp_conv_2d {
     ek_row_shape input;
     ek_row_shape output; /* at least two channels */
     ek_window window;    /* dilation 1 */
-    uint16_t threes;     /* tiles of three pixels that a row consists of, */
-    uint16_t twos;       /* and then of two; a single pixel is a tile of two */
-    uint16_t row_quads;  /* fours of elements in a row of the window */
+    uint16_t tiles[2];   /* that a row consists of: of three pixels, and then of two or a single one */
+    uint8_t entries[2]; /* how they go through the quads: 0 if there is one, else 1 + (quads - 2) modulo 8, or
+                           modulo 4 in tiles of two */
+    uint16_t row_quads; /* fours of elements in a row of the window */
     uint16_t quads;   /* in all: row_quads * window.height, and the rests of the rows in fours, rounded up */
     uint8_t row_rest; /* elements of a row of the window that are left: 0 to 3 */
     int8_t input_zero_point;
@@ -56,6 +57,30 @@ void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *ou
 
 /* The same, exactly. */
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* The same two where tiles[1] is 0. */
+void ek_dsp_conv_2d_of_threes_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+void ek_dsp_conv_2d_of_threes_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                       void *scratch);
+
+typedef struct ek_dsp_shallow_conv_2d {
+    uint32_t width;    /* pixels */
+    uint32_t channels; /* of the output */
+    int8_t activation_min;
+    int8_t activation_max;
+    /*
+     * Output channel after output channel, words of 32 bits:
+     *   three words  multiplier, addend (unit 2^32), and the bias, zero point of the input and rounding
+     * constant included four words   weights of the input channels (0, 2), (1, 3), (4, 6), (5, 7): two int16
+     * each, the first in the lower half
+     */
+    const uint32_t *stream;
+} ek_dsp_shallow_conv_2d;
+
+/* CONV_2D (params: ek_dsp_shallow_conv_2d) of eight input channels, with a window of one pixel and stride 1,
+ * by one factor. Scratch: 16 bytes a pixel, of at most 12 pixels. */
+void ek_dsp_shallow_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 typedef struct ek_dsp_depthwise_conv_2d {
     ek_row_shape input;  /* at least four channels */
@@ -126,6 +151,9 @@ typedef struct ek_dsp_add {
  * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped. The generator found constants with
  * which that is right for all pairs. */
 void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* As ek_accumulate_s8 (params: ek_accumulate), for four channels and more, of rows of 256 pixels at most. */
+void ek_dsp_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus
 }

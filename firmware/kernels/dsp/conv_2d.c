@@ -3,6 +3,8 @@
  * CONV_2D with DSP instructions: tiles of three pixels of a row, or of two, whose elements are expanded to 16
  * bits once for all output channels. The products are in tile.S, the expansion in expand.S.
  */
+#include <stddef.h>
+
 #include "edgekit/ek_kernels_dsp.h"
 
 #include "../loops.h"
@@ -19,8 +21,8 @@ typedef struct tile_code {
     ek_dsp_run_tile *run;
 } tile_code;
 
-/* The bytes of a row that windows reach over: of `count` bytes, those from `begin` to `end` lie inside the
- * input. */
+/* The bytes of a row that the windows of a tile reach over: of `count` from its first window on, those from
+ * `begin` to `end` lie inside the input. */
 typedef struct reach {
     int32_t count;
     int32_t begin;
@@ -48,85 +50,102 @@ static inline void copy_columns(const int8_t *row, reach columns, int8_t *copy) 
 
 /* Expands windows some of whose `count` bytes of a row lie outside it: row by row, copied. */
 static EK_NOINLINE void expand_copies(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int32_t count,
-                                      const ek_dsp_tile *tile, tile_code code, int8_t *copy) {
+                                      ek_dsp_tile *tile, tile_code code) {
+    int8_t *const copy = (int8_t *)tile->end;
     const int8_t *const copied = copy;
-    const int32_t first = tile->windows[0];
-    const int32_t row_bytes = conv->input.width * conv->input.channels;
-    const reach columns = {count, first < 0 ? -first : 0,
-                           count < row_bytes - first ? count : row_bytes - first,
+    const int32_t first = tile->first;
+    const int32_t inside = conv->input.width * conv->input.channels - first;
+    const reach columns = {count, first < 0 ? -first : 0, count < inside ? count : inside,
                            (uint8_t)conv->input_zero_point * 0x01010101u};
-    const uint32_t height = conv->window.height;
-    ek_dsp_tile row = *tile;
-    for (int32_t i = 0; i < EK_DSP_PIXELS; i++) {
-        row.windows[i] -= first;
-    }
-    for (uint32_t tap = 0, slot = 0; tap < height; tap++) {
-        copy_columns(rows[tap] + first, columns, copy);
-        code.expand(&row, &copied, &copied + 1);
-        row.elements += row.row_quads * PAIRS * code.pixels;
-        slot += row.row_rest;
-        row.rest = tile->rest + slot / 2 * 2 * code.pixels + slot % 2;
-    }
+    uint32_t *const elements = tile->elements;
+    int16_t *const rest = tile->rest;
+    const int8_t *const *const end = rows + conv->window.height;
+    uint32_t slot = 0; /* of the rests */
+    tile->first = 0;
+    do {
+        copy_columns(*rows++ + first, columns, copy);
+        code.expand(tile, &copied, &copied + 1);
+        tile->elements += tile->row_quads * PAIRS * code.pixels;
+        slot += tile->row_rest;
+        tile->rest = rest + slot / 2 * 2 * code.pixels + slot % 2;
+    } while (rows != end);
+    tile->first = first;
+    tile->elements = elements;
+    tile->rest = rest;
 }
 
-/* `count` tiles; the first window begins at byte `first` of the rows. */
-static EK_NOINLINE void run_tiles(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
-                                  uint32_t *elements, uint32_t count, int32_t first, tile_code code) {
+/* `count` tiles, the first of which is `tile`, and its windows `window` bytes of each row in all. */
+static inline int8_t *run_tiles(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
+                                uint32_t count, int32_t window, ek_dsp_tile *tile, tile_code code) {
+    const int32_t row_bytes = conv->input.width * conv->input.channels;
+    EK_NO_UNROLL
+    for (; count > 0; count--) {
+        if (tile->first >= 0 && tile->first + window <= row_bytes) {
+            code.expand(tile, rows, rows + conv->window.height);
+        } else {
+            expand_copies(conv, rows, window, tile, code);
+        }
+        code.run(tile, output);
+        output += code.pixels * conv->output.channels;
+        tile->first += (int32_t)(code.pixels * tile->step);
+    }
+    return output;
+}
+
+static void conv_row(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
+                     uint32_t *elements, const tile_code *codes, int32_t kinds) {
     const uint32_t is_several = conv->output.width > 1;
     const uint32_t channels = conv->output.channels;
-    const int32_t step = (int32_t)is_several * conv->window.stride * conv->input.channels;
-    const int32_t reach = ((int32_t)code.pixels - 1) * step + conv->window.width * conv->input.channels;
-    const int32_t row_bytes = conv->input.width * conv->input.channels;
-    const uint32_t quad_words = PAIRS * code.pixels;
-    uint32_t *const end = elements + conv->quads * quad_words;
     ek_dsp_tile tile = {
-        {first, first + step, first + 2 * step},
+        -conv->window.pad_left * conv->input.channels,
+        is_several * conv->window.stride * conv->input.channels,
         conv->row_quads,
         conv->row_rest,
-        (int16_t *)(elements + conv->window.height * conv->row_quads * quad_words),
+        NULL,
         elements,
         is_several * channels,
         2 * channels,
         channels - 1,
-        ek_dsp_entry(conv->quads),
-        end,
+        0,
+        NULL,
         conv->stream,
     };
-    for (; count > 0; count--) {
-        if (tile.windows[0] >= 0 && tile.windows[0] + reach <= row_bytes) {
-            code.expand(&tile, rows, rows + conv->window.height);
-        } else {
-            expand_copies(conv, rows, reach, &tile, code, (int8_t *)end);
-        }
-        code.run(&tile, output);
-        output += code.pixels * channels;
-        tile.windows[0] += (int32_t)code.pixels * step;
-        tile.windows[1] += (int32_t)code.pixels * step;
-        tile.windows[2] += (int32_t)code.pixels * step;
-    }
-}
-
-static void conv_row(const ek_dsp_conv_2d *conv, const int8_t *const *rows, int8_t *output,
-                     uint32_t *elements, ek_dsp_run_tile *of_three, ek_dsp_run_tile *of_two) {
-    const int32_t pixels = conv->threes * 3;
-    const int32_t first = -conv->window.pad_left * conv->input.channels;
-    const int32_t behind = first + pixels * conv->window.stride * conv->input.channels;
-    const uint32_t channels = conv->output.channels;
-    if (conv->threes > 0) {
-        run_tiles(conv, rows, output, elements, conv->threes, first,
-                  (tile_code){3, ek_dsp_expand_three, of_three});
-    }
-    if (conv->twos > 0) {
-        run_tiles(conv, rows, output + (uint32_t)pixels * channels, elements, conv->twos, behind,
-                  (tile_code){2, ek_dsp_expand_two, of_two});
+    int8_t *to = output;
+    EK_NO_UNROLL
+    for (int32_t kind = 0; kind < kinds; kind++) {
+        const tile_code code = codes[kind];
+        const uint32_t quad_words = PAIRS * code.pixels;
+        const uint32_t window = conv->window.width * conv->input.channels + (code.pixels - 1) * tile.step;
+        tile.rest = (int16_t *)(elements + conv->window.height * conv->row_quads * quad_words);
+        tile.entry = conv->entries[kind];
+        tile.end = elements + conv->quads * quad_words;
+        to = run_tiles(conv, rows, to, conv->tiles[kind], (int32_t)window, &tile, code);
     }
     ek_dsp_clamp(output, conv->output.width * channels, conv->activation_min, conv->activation_max);
 }
 
+/* Tiles of two are linked into a program only where a row has some. */
+
 void ek_dsp_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    conv_row(params, rows, output, scratch, ek_dsp_tile_of_three, ek_dsp_tile_of_two);
+    static const tile_code codes[] = {{3, ek_dsp_expand_three, ek_dsp_tile_of_three},
+                                      {2, ek_dsp_expand_two, ek_dsp_tile_of_two}};
+    conv_row(params, rows, output, scratch, codes, 2);
 }
 
 void ek_dsp_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    conv_row(params, rows, output, scratch, ek_dsp_tile_of_three_exact, ek_dsp_tile_of_two_exact);
+    static const tile_code codes[] = {{3, ek_dsp_expand_three, ek_dsp_tile_of_three_exact},
+                                      {2, ek_dsp_expand_two, ek_dsp_tile_of_two_exact}};
+    conv_row(params, rows, output, scratch, codes, 2);
+}
+
+void ek_dsp_conv_2d_of_threes_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch) {
+    static const tile_code code = {3, ek_dsp_expand_three, ek_dsp_tile_of_three};
+    conv_row(params, rows, output, scratch, &code, 1);
+}
+
+void ek_dsp_conv_2d_of_threes_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                       void *scratch) {
+    static const tile_code code = {3, ek_dsp_expand_three, ek_dsp_tile_of_three_exact};
+    conv_row(params, rows, output, scratch, &code, 1);
 }

@@ -8,7 +8,7 @@
  * well, the new one takes the place of the oldest. So two columns are all that is ever stored.
  *
  * The 36 products of a pixel take three times 1 LDM of a column that is stored, 3 LDM of weights, 4 SMLAD (two
- * rows at once) and 4 SMLAxy (the third row). Four channels of a pixel need 70 instructions with the stride 1,
+ * rows at once) and 4 SMLAxy (the third row). Four channels of a pixel need 69 instructions with the stride 1,
  * 1.9 a product, and 82 with the stride 2, 2.3 a product; the exact kernel 19 more.
  *
  * Registers: r0 the oldest column, r1 weights, r2-r7 a column, r12 and lr weights, r8-r11 sums.
@@ -16,24 +16,25 @@
     .syntax unified
     .thumb
 
-/* ek_dsp_depthwise_row, behind what is copied to the frame; zero point and last follow `outside` */
-#define ROW_EDGE    28
-#define ROW_STREAM  32
-#define ROW_COLUMNS 36
-#define ROW_OUTSIDE 40
-#define ROW_LAST    48
+/* ek_dsp_depthwise_row, behind what is copied to the frame for each four channels; the words that follow EDGE
+ * and OUTSIDE are read with them. */
+#define ROW_EDGE    28 /* end, last */
+#define ROW_STREAM  40
+#define ROW_COLUMNS 44
+#define ROW_OUTSIDE 48 /* zero point */
 
-/* The frame: rows from the channels on, as in ek_dsp_depthwise_row, */
-#define STEP    12
+/* The frame: the rows from the channels on, as in ek_dsp_depthwise_row, */
 #define OFFSET  16
 #define STOP    20
 #define OUTPUT  24
 /* and besides: */
 #define STREAM  28
 #define EDGE    32
-#define ROW     36
-#define CHANNEL 40
-#define FRAME   48
+#define ROW_END 36
+#define LAST    40
+#define CHANNEL 44
+#define ROW     48
+#define FRAME   56
 
 /* The next column, in r2-r7. */
 .macro new_column
@@ -117,15 +118,15 @@
     scale_exact r11
 .endm
 
-/* The rows from where they end, r3, to the edge, r12: of the last pixel only the last column lies outside. */
+/* The rows, which end at r3, give way to the edge: of the last pixel only the last column lies outside. */
 .macro turn_to_edge stride
+    ldrd r12, r8, [sp, #EDGE]
+    str r8, [sp, #STOP]
     .if \stride == 1
     sub r4, r12, r3
-    mov r5, r4
-    mov r6, r4
-    ldr r7, [sp, #STEP]
-    stmia sp, {r4-r6}
-    add r3, r3, r7
+    str r4, [sp]
+    str r4, [sp, #4]
+    str r4, [sp, #8]
     .else
     ldmia sp, {r4-r7}
     ldr r4, [r4, r3]
@@ -144,11 +145,7 @@
     add r6, r4, #16
     mov r7, #4
     stmia sp, {r4-r7}
-    add r3, r3, #8
     .endif
-    str r3, [sp, #STOP]
-    mov r12, #0
-    str r12, [sp, #EDGE]
 .endm
 
 .macro depthwise name, stride, stage, quad_words
@@ -161,6 +158,10 @@
     push {r4-r11, lr}
     sub sp, sp, #FRAME
     str r0, [sp, #ROW]
+    add r4, r0, #ROW_EDGE
+    ldmia r4, {r4-r6}
+    strd r4, r5, [sp, #EDGE]
+    str r6, [sp, #LAST]
     ldr r1, [r0, #ROW_STREAM]
     mov r9, #0
 1:  /* Four channels: r1 weights, r9 the first of them. */
@@ -171,8 +172,7 @@
     add r4, r4, r9
     add r8, r8, r9
     stmia sp, {r2-r8}
-    ldr r2, [r0, #ROW_EDGE]
-    strd r1, r2, [sp, #STREAM]
+    str r1, [sp, #STREAM]
     str r9, [sp, #CHANNEL]
     ldrd r3, r2, [r0, #ROW_OUTSIDE]
     ldr r0, [r0, #ROW_COLUMNS]
@@ -198,21 +198,23 @@
     \stage
     ldrd r3, r4, [sp, #OFFSET]
     ldrd r2, r1, [sp, #OUTPUT]
-    add r2, r2, r3, lsr #(\stride - 1)
-    strb r8, [r2]
-    strb r9, [r2, #1]
-    strb r10, [r2, #2]
-    strb r11, [r2, #3]
+    bfi r8, r9, #8, #8
+    bfi r10, r11, #8, #8
+    pkhbt r8, r8, r10, lsl #16
+    .if \stride == 1
+    str r8, [r2, r3]
+    .else
+    add r2, r2, r3, lsr #1
+    str r8, [r2]
+    .endif
     cmp r3, r4
     bne 4b
-5:  ldr r12, [sp, #EDGE]
-    cmp r12, #0
+5:  ldr r4, [sp, #ROW_END]
+    cmp r3, r4
     beq 6f
     turn_to_edge \stride
     b 4b
-6:  ldr r9, [sp, #CHANNEL]
-    ldr r0, [sp, #ROW]
-    ldr r2, [r0, #ROW_LAST]
+6:  ldrd r2, r9, [sp, #LAST]
     add r1, r1, #4 * \quad_words
     cmp r9, r2
     beq 7f

@@ -11,8 +11,8 @@
     .thumb
 
 /* ek_dsp_tile */
-#define REST     16
-#define PLACES   20 /* of rests and elements */
+#define REST   12
+#define PLACES 16 /* of rests and elements */
 
 /* The frame: what is pushed last, and where the next rest goes. */
 #define TILE      0
@@ -32,11 +32,11 @@
 1:  ldrd r6, r4, [sp]
     ldr r5, [r4], #4
     str r4, [sp, #ROWS]
-    ldmia r6, {r0-r2, lr}
+    ldmia r6, {r0, r2, lr}
     add r0, r0, r5
-    add r1, r1, r5
+    add r1, r0, r2
     .if \pixels == 3
-    add r2, r2, r5
+    add r2, r1, r2
     .endif
     subs lr, lr, #1
     blo 3f

@@ -8,8 +8,8 @@
  *
  * Of 24 products (four elements of the window, three pixels, two channels) each quad needs
  *     1 LDM of weights, 2 LDM of elements, 2 SXTB16, 12 SMLAD: 17 instructions, 0.71 a product.
- * Of two pixels it needs 12 for 16 products, 0.75. Besides, four quads take 2 instructions for the loop, and
- * two channels 27 for three pixels and 20 for two, or 52 and 37 in the exact kernel.
+ * Of two pixels it needs 12 for 16 products, 0.75. Besides, eight quads, or four, take 2 instructions for the
+ * loop, and two channels 27 for three pixels and 20 for two, or 52 and 37 in the exact kernel.
  *
  * Registers: r0 weights, r1 elements, r2-r4 elements of a pair of taps, or r2-r4 and r10 those of a quad of
  * two pixels, r5-r6 weights, r7 end of the elements, r8-r10 sums of A and B, r11, r12, lr sums of B.
@@ -18,7 +18,7 @@
     .thumb
 
 /* ek_dsp_tile, from there on */
-#define ELEMENTS 24
+#define ELEMENTS 20
 
 /* The frame: what is pushed last. */
 #define OUTPUT 4
@@ -113,7 +113,8 @@
     .endif
 .endm
 
-.macro tile name, pixels, stage
+/* \quads come behind the first one before the end is looked at: 8 or 4. */
+.macro tile name, pixels, quads, stage
     .section .text.\name, "ax", %progbits
     .balign 4
     .global \name
@@ -133,12 +134,18 @@
     mov r0, r8
 1:  first_quad \pixels
     ldr pc, [sp, #ENTRY]
+    .if \quads == 8
+18: quad \pixels
+17: quad \pixels
+16: quad \pixels
+15: quad \pixels
+    .endif
 14: quad \pixels
 13: quad \pixels
 12: quad \pixels
 11: quad \pixels
     cmp r1, r7
-    bne 14b
+    bne 1\quads\()b
 10: sub r8, r8, r11
     sub r9, r9, r12
     .if \pixels == 3
@@ -168,10 +175,13 @@
     pop {r4-r11, pc}
     .balign 4
 9:  .word 10b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1, 14b - 9b + 1
+    .if \quads == 8
+    .word 15b - 9b + 1, 16b - 9b + 1, 17b - 9b + 1, 18b - 9b + 1
+    .endif
     .size \name, . - \name
 .endm
 
-    tile ek_dsp_tile_of_three, 3, outputs_fast
-    tile ek_dsp_tile_of_two, 2, outputs_fast
-    tile ek_dsp_tile_of_three_exact, 3, outputs_exact
-    tile ek_dsp_tile_of_two_exact, 2, outputs_exact
+    tile ek_dsp_tile_of_three, 3, 8, outputs_fast
+    tile ek_dsp_tile_of_two, 2, 4, outputs_fast
+    tile ek_dsp_tile_of_three_exact, 3, 8, outputs_exact
+    tile ek_dsp_tile_of_two_exact, 2, 4, outputs_exact

@@ -5,8 +5,6 @@
 
 #include <stdint.h>
 
-#define EK_DSP_PIXELS 3 /* of a tile, at most */
-
 /*
  * A tile of three pixels, or of two, which are the same where a row has only one. tile.S and expand.S depend
  * on this layout.
@@ -17,17 +15,18 @@
  * such a rest is (a, b), (c, d) of each pixel.
  */
 typedef struct ek_dsp_tile {
-    int32_t windows[EK_DSP_PIXELS]; /* where each begins in its rows, in bytes */
-    uint32_t row_quads;             /* of a row of the window */
-    uint32_t row_rest;              /* elements that are left of it: 0 to 3 */
-    int16_t *rest;                  /* where the rests go: the first element of the first pixel */
-    uint32_t *elements;             /* where the quads go */
-    uint32_t offset_1;              /* from the output of the first pixel to that of the second */
-    uint32_t offset_2;              /* and to that of the third */
-    uint32_t last;                  /* output channels - 1: at least 1 */
-    uint32_t entry;                 /* ek_dsp_entry */
-    const uint32_t *end;            /* of quads and rests: at least one quad */
-    const uint32_t *stream;         /* ek_dsp_conv_2d.stream */
+    int32_t first;          /* where the first pixel's window begins in its rows, in bytes */
+    uint32_t step;          /* from it to the second, and to the third */
+    uint32_t row_quads;     /* of a row of the window */
+    uint32_t row_rest;      /* elements that are left of it: 0 to 3 */
+    int16_t *rest;          /* where the rests go: the first element of the first pixel */
+    uint32_t *elements;     /* where the quads go */
+    uint32_t offset_1;      /* from the output of the first pixel to that of the second */
+    uint32_t offset_2;      /* and to that of the third */
+    uint32_t last;          /* output channels - 1: at least 1 */
+    uint32_t entry;         /* ek_dsp_conv_2d.entries */
+    const uint32_t *end;    /* of quads and rests: at least one quad */
+    const uint32_t *stream; /* ek_dsp_conv_2d.stream */
 } ek_dsp_tile;
 
 /*
@@ -47,10 +46,5 @@ ek_dsp_run_tile ek_dsp_tile_of_three; /* for ek_dsp_conv_2d_s8 */
 ek_dsp_run_tile ek_dsp_tile_of_two;
 ek_dsp_run_tile ek_dsp_tile_of_three_exact; /* for ek_dsp_conv_2d_exact_s8 */
 ek_dsp_run_tile ek_dsp_tile_of_two_exact;
-
-/* How a tile with so many quads is entered. */
-static inline uint32_t ek_dsp_entry(uint32_t quads) {
-    return quads == 1 ? 0 : 1 + (quads - 2) % 4;
-}
 
 #endif /* EDGEKIT_DSP_TILE_H */

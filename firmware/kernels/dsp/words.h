@@ -32,6 +32,18 @@ static inline uint32_t ek_dsp_odd_bytes(uint32_t word) {
     return halves;
 }
 
+/* Bytes 0 and 2 added to two int16. */
+static inline uint32_t ek_dsp_add_even_bytes(uint32_t halves, uint32_t word) {
+    __asm__("sxtab16 %0, %0, %1" : "+r"(halves) : "r"(word));
+    return halves;
+}
+
+/* Bytes 1 and 3. */
+static inline uint32_t ek_dsp_add_odd_bytes(uint32_t halves, uint32_t word) {
+    __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(halves) : "r"(word));
+    return halves;
+}
+
 /* The nearest value of -128..127. */
 static inline int32_t ek_dsp_saturate(int32_t value) {
     int32_t nearest;

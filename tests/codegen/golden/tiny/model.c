@@ -11,8 +11,8 @@
 #if EK_CONTRACT_VERSION != 3
 #error "model.c is for ek_model.h version 3: generate it again with these headers' edgekit"
 #endif
-#if EK_KERNELS_VERSION != 2
-#error "model.c is for ek_kernels.h version 2: generate it again with these headers' edgekit"
+#if EK_KERNELS_VERSION != 3
+#error "model.c is for ek_kernels.h version 3: generate it again with these headers' edgekit"
 #endif
 #if EK_PLAN_VERSION != 4
 #error "model.c is for ek_plan.h version 4: generate it again with these headers' edgekit"
@@ -241,7 +241,7 @@ static const EK_FLASH ek_layer layers[] = {
 
 static const EK_FLASH ek_operand operands[] = {
     {-1, 0, 0}, {0, 1, 0}, {1, 2, 0}, {2, 0, 0}, {3, 0, 0}, {1, 0, 0}, {2, 3, 0}, {5, 4, 0}, {6, 0, 0},
-    {1, 5, 0}, {7, 6, 0}, {1, 0, 0}, {1, 0, 0}, {0, 0, 0},
+    {7, 5, 0}, {7, 6, 0}, {1, 0, 0}, {1, 0, 0}, {0, 0, 0},
 };
 
 static const EK_FLASH ek_reach reaches[] = {
