@@ -165,7 +165,7 @@ FAULTS = {
     ),
     "expansion: rest of the second pixel": ("expand.S", "ldrsb r5, [r1], #1", "ldrsb r5, [r0], #1"),
     "expansion: place of the rest": ("expand.S", "addeq r7, r7, #4 * (\\pixels - 1)", "addeq r7, r7, #4"),
-    "conv: tiles of two": ("conv_2d.c", "kind < kinds", "kind < 1"),
+    "conv: tiles of two": ("conv_2d.c", "conv->tiles[kind]", "conv->tiles[0]"),
     "conv: right edge": ("conv_2d.c", "window <= row_bytes", "window <= row_bytes + conv->input.channels"),
     "conv: rests of copied rows": ("conv_2d.c", " + slot % 2;", ";"),
     "shallow: entry": ("shallow.S", "17b - 9b + 5", "16b - 9b + 5"),

@@ -71,9 +71,10 @@ typedef struct ek_dsp_shallow_conv_2d {
     int8_t activation_max;
     /*
      * Output channel after output channel, words of 32 bits:
-     *   three words  multiplier, addend (unit 2^32), and the bias, zero point of the input and rounding
-     * constant included four words   weights of the input channels (0, 2), (1, 3), (4, 6), (5, 7): two int16
-     * each, the first in the lower half
+     *   three words  multiplier, addend (unit 2^32) and bias, the zero point of the input and the rounding
+     *                constant included
+     *   four words   weights of the input channels (0, 2), (1, 3), (4, 6), (5, 7): two int16 each, the
+     *                first in the lower half
      */
     const uint32_t *stream;
 } ek_dsp_shallow_conv_2d;
