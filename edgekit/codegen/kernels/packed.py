@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,13 @@ from edgekit.codegen.kernels.values import (
     Struct,
     array,
     check_ranges,
+    dims,
     int8,
     struct,
     uint16,
     uint32,
 )
-from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Window
+from edgekit.graph.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_packed.h"
 _QUAD = 4
@@ -30,6 +33,13 @@ _MAX_DEPTH = 0xFFFF // _WORDS_BYTES
 # What makes the lower of two sums in a word positive.
 _POSITIVE = 1 << 15
 _WORD_MASK = (1 << 32) - 1
+# Of fully connected layers: the filters that run together, and a quad of inputs as words.
+_LANES = 4
+_INPUT_QUAD_BYTES = 12
+_MAX_INPUTS = 4 * 0xFFFF
+
+_Quads: TypeAlias = list[tuple[int, list[int]]]
+"""Neighbouring weights with the number of their quad in a filter."""
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -38,6 +48,8 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
         return _conv_2d(graph, op)
     if isinstance(op, DepthwiseConv2D):
         return _depthwise_conv_2d(graph, op)
+    if isinstance(op, FullyConnected):
+        return _fully_connected(op)
     return None
 
 
@@ -112,6 +124,64 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
     )
 
 
+def _fully_connected(op: FullyConnected) -> KernelCall | None:
+    weights = op.filter.astype(np.int64)
+    outputs, depth = weights.shape
+    if op.filter_zero_point != 0 or depth > _MAX_INPUTS:
+        return None
+    factors = _common_factors(op, weights)
+    if factors is None:
+        return None
+    is_signed = bool(factors.drop.any())
+    constants = np.array(_constants(factors, is_signed)) & _WORD_MASK
+    start = raw_bias(op, weights) - factors.origin
+    words: list[int] = []
+    for first in range(0, outputs, _LANES):
+        lanes = weights[first : first + _LANES].tolist()
+        words += [*map(int, start[first : first + _LANES]), *[0] * (_LANES - len(lanes))]
+        words += [*_runs(_side_by_side([_quads(row) for row in lanes]), 1, 1), 0]
+    stream = np.array([word & _WORD_MASK for word in words], np.uint32)
+    params = struct(
+        input_depth=uint32(depth),
+        output_depth=uint32(outputs),
+        is_signed=Integer("uint8_t", int(is_signed)),
+        constants_words=Integer("uint8_t", constants.shape[1] if len(constants) > 1 else 0),
+        weights=ConstantArray("weights", "uint32_t", stream, f"{outputs} filters of {depth}, four at a time"),
+        constants=ConstantArray(
+            "constants", "uint32_t", constants.astype(np.uint32), dims(constants.shape)
+        ),
+    )
+    check_ranges(op, params)
+    return KernelCall(
+        "ek_packed_fully_connected_s8",
+        "kernels/packed/fully_connected.c",
+        "ek_packed_fully_connected",
+        params,
+        header=_HEADER,
+        scratch_bytes=-(-depth // _QUAD) * _INPUT_QUAD_BYTES,
+    )
+
+
+def _common_factors(op: FullyConnected, weights: Int64Array) -> TwoFactors | None:
+    """The constants of all outputs in one entry where they share a factor, else one an output."""
+    lowest, highest = sum_bounds(op, weights)
+    if op.requantization.multiplier.size == 1:
+        lowest, highest = lowest.min(keepdims=True), highest.max(keepdims=True)
+    return two_factors(op, lowest, highest)
+
+
+def _side_by_side(filters: list[_Quads]) -> _Quads:
+    """The quads of up to four filters, all with the weights of all of them: each weight 128 greater."""
+    parts: dict[tuple[int, int], list[int]] = {}
+    for lane, quads in enumerate(filters):
+        seen: Counter[int] = Counter()
+        for number, quad in quads:
+            part = parts.setdefault((seen[number], number), [0] * (_LANES * _QUAD))
+            part[lane * _QUAD : (lane + 1) * _QUAD] = quad
+            seen[number] += 1
+    return [(number, [weight + 128 for weight in part]) for (_, number), part in sorted(parts.items())]
+
+
 def _seen_columns(window: Window) -> int:
     """The columns that the windows of four neighbouring pixels see together."""
     return 3 * window.stride_width + (window.width - 1) * window.dilation_width + 1
@@ -159,23 +229,27 @@ def _stream(
 ) -> NDArray[np.uint32]:
     """The filters as ``ek_packed_conv_2d.weights``, whose rows ``weights`` has."""
     words: list[int] = []
-    # In x, the border between negative and other sums; only 0..x_max + 1 differ.
-    zero = np.clip(-factors.origin, 0, factors.x_max + 1)
+    constants = _constants(factors, is_signed)
     for channel, row in enumerate(weights.tolist()):
         quads = _quads(row)
         start = int(bias[channel] - factors.origin[channel])
         words += [start + (start << 16) - _POSITIVE * len(quads), start]
-        words += [*_runs(quads), 0]
-        constants = [factors.x_max, factors.whole, factors.fraction, factors.offset]
-        words += [int(constant[channel]) for constant in constants]
-        if is_signed:
-            words += [int(zero[channel]), -int(factors.drop[channel])]
+        words += [*_runs(quads, _QUAD * _WORDS_BYTES, _QUAD), 0, *constants[channel]]
     return np.array([word & _WORD_MASK for word in words], np.uint32)
 
 
-def _quads(row: list[int]) -> list[tuple[int, list[int]]]:
+def _constants(factors: TwoFactors, is_signed: bool) -> list[list[int]]:
+    """What a kernel makes outputs of sums with, channel by channel."""
+    columns = [factors.x_max, factors.whole, factors.fraction, factors.offset]
+    if is_signed:
+        # In x, the border between negative and other sums; only 0..x_max + 1 differ.
+        columns += [np.clip(-factors.origin, 0, factors.x_max + 1), -factors.drop]
+    return [[int(value) for value in channel] for channel in np.column_stack(columns)]
+
+
+def _quads(row: list[int]) -> _Quads:
     """Quads of weights with their numbers; in parts where the products of one could leave 16 bits."""
-    quads: list[tuple[int, list[int]]] = []
+    quads: _Quads = []
     for first in range(0, len(row), _QUAD):
         part = [0] * _QUAD
         for index, weight in enumerate(row[first : first + _QUAD]):
@@ -194,15 +268,17 @@ def _fits(weights: list[int]) -> bool:
     return 127 * positive + 128 * negative < _POSITIVE and 128 * positive + 127 * negative <= _POSITIVE
 
 
-def _runs(quads: list[tuple[int, list[int]]]) -> list[int]:
-    """The words of runs of ``quads``."""
+def _runs(quads: _Quads, place: int, size: int) -> list[int]:
+    """The words of runs of ``quads``. Before each run is one that tells where it begins, in units of
+    1 / ``place`` quads, and how long it is, in units of 1 / ``size`` quads.
+    """
     words: list[int] = []
     header = expected = -1
-    for number, quad in quads:
+    for number, weights in quads:
         if number != expected:
             header = len(words)
-            words.append(number * _QUAD * _WORDS_BYTES)
-        words[header] += 4 << 16
-        words.append(sum((weight & 0xFF) << (8 * index) for index, weight in enumerate(quad)))
+            words.append(number * place)
+        words[header] += size << 16
+        words += [int(word) for word in np.array(weights, np.int64).astype(np.uint8).view("<u4")]
         expected = number + 1
     return words

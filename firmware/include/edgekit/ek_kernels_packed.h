@@ -73,6 +73,30 @@ typedef struct ek_packed_depthwise_conv_2d {
 void ek_packed_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                     void *scratch);
 
+typedef struct ek_packed_fully_connected {
+    uint32_t input_depth;
+    uint32_t output_depth;
+    uint8_t is_signed;       /* 1: some drop is not 0 */
+    uint8_t constants_words; /* from the constants of an output to those of the next; 0: all have the same */
+    /*
+     * Four filters at a time, the last ones filled up with filters of 0; words of 32 bits:
+     *   four words        what the sums start from
+     *   runs of quads     a quad holds the weights of inputs 4k..4k+3 as bytes, the first in the lowest, each
+     *                     128 greater than it is. A run is neighbouring quads, each that of the four filters
+     *                     one after the other, after a word with k of the first in the lower half and their
+     *                     number in the upper. Where a filter's products could leave 16 bits there are
+     *                     several parts, one a run.
+     *   0
+     */
+    const uint32_t *weights;
+    const uint32_t *constants; /* x_max, whole, fraction, offset; then, where is_signed, zero and -drop */
+} ek_packed_fully_connected;
+
+/* FULLY_CONNECTED (params: ek_packed_fully_connected) with weights whose zero point is 0. Scratch: 12 bytes
+ * for every four inputs. */
+void ek_packed_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                  void *scratch);
+
 #ifdef __cplusplus
 }
 #endif
