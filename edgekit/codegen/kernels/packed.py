@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels.mve import add_constants
 from edgekit.codegen.kernels.two_factors import Int64Array, TwoFactors, Weighted, two_factors
 from edgekit.codegen.kernels.values import (
     ConstantArray,
@@ -23,7 +24,8 @@ from edgekit.codegen.kernels.values import (
     uint16,
     uint32,
 )
-from edgekit.graph.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
+from edgekit.codegen.rows import own_rows
+from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_packed.h"
 _QUAD = 4
@@ -50,6 +52,8 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
         return _depthwise_conv_2d(graph, op)
     if isinstance(op, FullyConnected):
         return _fully_connected(op)
+    if isinstance(op, Add):
+        return _add(graph, op)
     return None
 
 
@@ -180,6 +184,25 @@ def _side_by_side(filters: list[_Quads]) -> _Quads:
             part[lane * _QUAD : (lane + 1) * _QUAD] = quad
             seen[number] += 1
     return [(number, [weight + 128 for weight in part]) for (_, number), part in sorted(parts.items())]
+
+
+def _add(graph: Graph, op: Add) -> KernelCall | None:
+    constants = add_constants(op)
+    if constants is None:
+        return None
+    first, second, offset, shift = constants
+    params = struct(
+        size=uint32(own_rows(graph.tensors[op.output]).row_bytes),
+        multipliers=array((Integer("int32_t", first), Integer("int32_t", second))),
+        offset=Integer("int32_t", offset),
+        shift=Integer("uint8_t", shift),
+        activation_min=int8(op.activation_min),
+        activation_max=int8(op.activation_max),
+    )
+    check_ranges(op, params)
+    return KernelCall(
+        "ek_packed_add_s8", "kernels/packed/add.c", "ek_packed_add", params, header=_HEADER
+    )
 
 
 def _seen_columns(window: Window) -> int:
