@@ -91,7 +91,7 @@ CORES: dict[str, Core] = {
         Core("native", "native", "baseline", "cc"),
         _cortex_m("cortex-m0", "cortex_m0", ("-mcpu=cortex-m0",), "armv6m"),
         _cortex_m("cortex-m0plus", "cortex_m0plus", ("-mcpu=cortex-m0plus",), "armv6m"),
-        _cortex_m("cortex-m3", "cortex_m3", ("-mcpu=cortex-m3",)),
+        _cortex_m("cortex-m3", "cortex_m3", ("-mcpu=cortex-m3",), "rv32"),
         _cortex_m("cortex-m4", "cortex_m4", ("-mcpu=cortex-m4",), "dsp"),
         _cortex_m("cortex-m4f", "cortex_m4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"), "dsp", has_fpu=True),
         _cortex_m(

@@ -2,7 +2,7 @@
 /* The dot products of dots.h in C. */
 
 /* The sum of four products. */
-static inline uint32_t dot_of_quad(uint32_t weights, ek_input_quad inputs) {
+EK_INLINE uint32_t dot_of_quad(uint32_t weights, ek_input_quad inputs) {
     const uint32_t odd = weights >> 8 & 0x00ff00ffu;
     const uint32_t products = inputs.start + weights * inputs.x_even + odd * inputs.x_rest;
     return (uint32_t)((int32_t)products >> 16);

@@ -7,20 +7,27 @@
 
 #define POSITIVE 32768
 
+/* Other cores than RISC-V have registers for the sums of a run only if it is a function of its own. */
+#if defined(__riscv)
+#define RUN EK_INLINE
+#else
+#define RUN static EK_NOINLINE
+#endif
+
 /* What the lower of two sums in a word has carried into the upper one is there in both: see tile.h. */
 typedef struct pair_sums {
     uint32_t total;
     uint32_t high;
 } pair_sums;
 
-static inline void add_products(pair_sums *sums, uint32_t products) {
+EK_INLINE void add_products(pair_sums *sums, uint32_t products) {
     const uint32_t positive = products + POSITIVE;
     sums->total += positive;
     sums->high += (uint32_t)((int32_t)positive >> 16);
 }
 
 /* Adds the products of the quads up to `end`; `words` are those of the first one's pixels. */
-static inline void add_run(pair_sums sums[2], const uint32_t *quads, const uint32_t *end,
+EK_INLINE void add_quads(pair_sums sums[2], const uint32_t *quads, const uint32_t *end,
                            const uint32_t *words, int pairs) {
     pair_sums first = sums[0];
     pair_sums second = sums[1];
@@ -41,7 +48,17 @@ static inline void add_run(pair_sums sums[2], const uint32_t *quads, const uint3
     sums[1] = second;
 }
 
-static inline void run_filters(const ek_tile *tile, int is_signed, int pairs) {
+RUN void add_run_of_pair(pair_sums sums[2], const uint32_t *quads, const uint32_t *end,
+                         const uint32_t *words) {
+    add_quads(sums, quads, end, words, 1);
+}
+
+RUN void add_run_of_pairs(pair_sums sums[2], const uint32_t *quads, const uint32_t *end,
+                          const uint32_t *words) {
+    add_quads(sums, quads, end, words, 2);
+}
+
+EK_INLINE void run_filters(const ek_tile *tile, int is_signed, int pairs) {
     const uint32_t *stream = tile->stream;
     int8_t *output = tile->output;
     while (stream != tile->stream_end) {
@@ -49,7 +66,11 @@ static inline void run_filters(const ek_tile *tile, int is_signed, int pairs) {
         uint32_t run;
         for (stream += 2; (run = *stream++) != 0; stream += run >> 18) {
             const uint32_t *const words = (const uint32_t *)tile->words + (run & 0xffff) / 4;
-            add_run(sums, stream, stream + (run >> 18), words, pairs);
+            if (pairs > 1) {
+                add_run_of_pairs(sums, stream, stream + (run >> 18), words);
+            } else {
+                add_run_of_pair(sums, stream, stream + (run >> 18), words);
+            }
         }
         output[0] = ek_two_factors(sums[0].total - (sums[0].high << 16), stream, is_signed);
         output[tile->offset[0]] = ek_two_factors(sums[0].high, stream, is_signed);
