@@ -1,11 +1,12 @@
-"""The packed kernels against the NumPy executor: their C under the sanitizers and on RV32IMC, their assembly
-as Thumb-1 code, both run by QEMU."""
+"""The packed kernels against the NumPy executor: their C under the sanitizers, on RV32IMC and on Armv6, their
+assembly as Thumb-1 code, run by QEMU."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +26,7 @@ from kernels.running import (
 from edgekit.codegen.kernels.packed import sum_bounds
 from edgekit.codegen.kernels.two_factors import outputs, two_factors
 from edgekit.codegen.layers import Program, lower
-from edgekit.graph.ir import Conv2D
+from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected
 from edgekit.resources import firmware_folder
 
 DRIVER = Path(__file__).with_name("driver.c")
@@ -53,6 +54,7 @@ TARGETS = {
     "armv6m": Target(
         _zig("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", "-mthumb"), ("qemu-arm",), 4
     ),
+    "armv6": Target(_zig("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s"), ("qemu-arm",), 4),
     "rv32": Target(_zig("-target", "riscv32-linux-musl", "-mcpu=generic_rv32+m+a+c"), ("qemu-riscv32",), 4),
 }
 
@@ -117,13 +119,17 @@ def test_kernels_equal_the_executor(core: str, tmp_path: Path, packed_expected: 
 
 def test_every_kernel_has_cases() -> None:
     assert kernel_functions(PROGRAMS) == [
+        "ek_packed_add_s8",
         "ek_packed_conv_2d_s8",
         "ek_packed_conv_2d_signed_s8",
         "ek_packed_depthwise_conv_2d_s8",
+        "ek_packed_fully_connected_s8",
     ]
-    convolutions = [name for name in CASES if isinstance(CASES[name].graph.ops[0], Conv2D)]
-    assert len(convolutions) > 80
-    assert len(CASES) - len(convolutions) > 20
+    kinds = Counter(type(case.graph.ops[0]) for case in CASES.values())
+    assert kinds[Conv2D] > 80
+    assert kinds[DepthwiseConv2D] > 20
+    assert kinds[FullyConnected] > 40
+    assert kinds[Add] >= 10
 
 
 # One slip each: file, what is right, what is wrong.
@@ -141,6 +147,14 @@ FAULTS = {
     "behind the row's end": ("host", "conv_2d.c", "i : width - 1 - x", "i : 0"),
     "left edge": ("host", "conv_2d.c", "i < end && i < 0", "i < end && i < -1"),
     "hanging right": ("host", "depthwise_conv_2d.c", "x >= 0 && x < conv->input.width", "x >= 0"),
+    "sum of a filter": ("armv6m", "dots_armv6m.h", "    ek_dot r11", "    ek_dot r10"),
+    "mask of odd weights": ("armv6m", "dots_armv6m.h", "lsls r3, r2, #16", "lsls r3, r2, #15"),
+    "start of a quad": ("armv6m", "dots_armv6m.h", '"    adds r6, r6, r3\\n"', '""'),
+    "run's inputs": ("armv6m", "dots_armv6m.h", "movs r3, #12", "movs r3, #8"),
+    "dots: lower half not made positive": ("host", "fully_connected.c", "32768 - ", "0u - "),
+    "element behind the last": ("host", "fully_connected.c", "index < depth ? index : depth - 1", "index"),
+    "constants of the next output": ("host", "fully_connected.c", "+= layer->constants_words", "+= 0"),
+    "add: offset": ("host", "add.c", " + offset", ""),
     "outside": ("host", "depthwise_conv_2d.c", "conv->input_zero_point, channels", "0, channels"),
 }
 

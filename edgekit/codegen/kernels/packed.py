@@ -1,4 +1,4 @@
-"""Kernels for 32-bit cores without vectors, Armv6-M and RV32IMC: firmware/kernels/packed/."""
+"""Kernels for 32-bit cores that multiply and have no vectors: firmware/kernels/packed/."""
 
 from __future__ import annotations
 
