@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-CoreFeature = Literal["armv6", "armv6m", "armv7m", "dsp", "mve", "aarch64", "neon", "dotprod", "rv32", "xtensa"]
+CoreFeature = Literal[
+    "armv6", "armv6m", "armv7m", "dsp", "mve", "aarch64", "neon", "dotprod", "rv32", "xtensa"
+]
 """What a core's kernels may rely on, as the compiler flags here switch it on.
 
 ``armv6``: 32-bit Armv6, which has no Advanced SIMD.
@@ -13,7 +15,8 @@ CoreFeature = Literal["armv6", "armv6m", "armv7m", "dsp", "mve", "aarch64", "neo
 ``armv7m``: Armv7-M without the DSP extension: Thumb-2 with MLA.
 ``dsp``: the 32-bit SIMD instructions of Armv7E-M and of Armv8-M with the DSP extension (SMLAD, SXTB16).
 ``mve``: Helium, the vectors of Armv8.1-M. ``neon``: Advanced SIMD, that of AArch64 where ``aarch64`` is
-there too, else of AArch32. ``dotprod``: SDOT and UDOT. ``rv32``: 32-bit RISC-V with M and C. ``xtensa``: little-endian Xtensa with MULL.
+there too, else of AArch32. ``dotprod``: SDOT and UDOT. ``rv32``: 32-bit RISC-V with M and C.
+``xtensa``: little-endian Xtensa with MULL.
 """
 
 

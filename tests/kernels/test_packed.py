@@ -152,9 +152,9 @@ FAULTS = {
     "start of a quad": ("armv6m", "dots_armv6m.h", '"    adds r6, r6, r3\\n"', '""'),
     "run's inputs": ("armv6m", "dots_armv6m.h", "movs r3, #12", "movs r3, #8"),
     "dots: lower half not made positive": ("host", "fully_connected.c", "32768 - ", "0u - "),
-    "element behind the last": ("host", "fully_connected.c", "index < depth ? index : depth - 1", "index"),
+    "element behind the last": ("host", "fully_connected.c", "index < depth", "depth > 0"),
     "constants of the next output": ("host", "fully_connected.c", "+= layer->constants_words", "+= 0"),
-    "add: offset": ("host", "add.c", " + offset", ""),
+    "add: offset": ("host", "add.c", " + offset", " - offset"),
     "outside": ("host", "depthwise_conv_2d.c", "conv->input_zero_point, channels", "0, channels"),
 }
 

@@ -29,6 +29,7 @@ from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph
 
 _HEADER = "edgekit/ek_kernels_packed.h"
 _QUAD = 4
+_WORD_BYTES = 4
 _WORDS_BYTES = 8  # of an element of four pixels
 # Where a run begins is told in 16 bits, in bytes of words.
 _MAX_DEPTH = 0xFFFF // _WORDS_BYTES
@@ -151,9 +152,7 @@ def _fully_connected(op: FullyConnected) -> KernelCall | None:
         is_signed=Integer("uint8_t", int(is_signed)),
         constants_words=Integer("uint8_t", constants.shape[1] if len(constants) > 1 else 0),
         weights=ConstantArray("weights", "uint32_t", stream, f"{outputs} filters of {depth}, four at a time"),
-        constants=ConstantArray(
-            "constants", "uint32_t", constants.astype(np.uint32), dims(constants.shape)
-        ),
+        constants=ConstantArray("constants", "uint32_t", constants.astype(np.uint32), dims(constants.shape)),
     )
     check_ranges(op, params)
     return KernelCall(
@@ -200,9 +199,7 @@ def _add(graph: Graph, op: Add) -> KernelCall | None:
         activation_max=int8(op.activation_max),
     )
     check_ranges(op, params)
-    return KernelCall(
-        "ek_packed_add_s8", "kernels/packed/add.c", "ek_packed_add", params, header=_HEADER
-    )
+    return KernelCall("ek_packed_add_s8", "kernels/packed/add.c", "ek_packed_add", params, header=_HEADER)
 
 
 def _seen_columns(window: Window) -> int:
@@ -254,10 +251,11 @@ def _stream(
     words: list[int] = []
     constants = _constants(factors, is_signed)
     for channel, row in enumerate(weights.tolist()):
-        quads = _quads(row)
+        quads, couples = _quads_and_couples(row)
         start = int(bias[channel] - factors.origin[channel])
-        words += [start + (start << 16) - _POSITIVE * len(quads), start]
-        words += [*_runs(quads, _QUAD * _WORDS_BYTES, _QUAD), 0, *constants[channel]]
+        words += [start + (start << 16) - _POSITIVE * (len(quads) + len(couples) // 2), start]
+        words += [*_runs(quads, _QUAD * _WORDS_BYTES, _QUAD), _WORD_BYTES * len(couples), *couples]
+        words += constants[channel]
     return np.array([word & _WORD_MASK for word in words], np.uint32)
 
 
@@ -268,6 +266,33 @@ def _constants(factors: TwoFactors, is_signed: bool) -> list[list[int]]:
         # In x, the border between negative and other sums; only 0..x_max + 1 differ.
         columns += [np.clip(-factors.origin, 0, factors.x_max + 1), -factors.drop]
     return [[int(value) for value in channel] for channel in np.column_stack(columns)]
+
+
+def _quads_and_couples(row: list[int]) -> tuple[_Quads, list[int]]:
+    """Quads of weights with their numbers, and words of weights that are in none, couple by couple."""
+    quads: _Quads = []
+    scattered: list[tuple[int, int]] = []
+    for first in range(0, len(row), _QUAD):
+        quad = [*row[first : first + _QUAD], 0, 0, 0][:_QUAD]
+        largest = sorted(range(_QUAD), key=lambda index: -abs(quad[index]))
+        while not _fits(quad) or sum(map(bool, quad)) == 1:
+            index = largest.pop(0)
+            scattered.append((first + index, quad[index]))
+            quad[index] = 0
+        if any(quad):
+            quads.append((first // _QUAD, quad))
+    return quads, _couples(scattered)
+
+
+def _couples(scattered: list[tuple[int, int]]) -> list[int]:
+    """The words of couples of these weights, told with their elements. Two of -128 are no couple."""
+    couples: list[tuple[int, int]] = []
+    for element, weight in scattered:
+        if len(couples) % 2 and not _fits([couples[-1][1], weight]):
+            couples.append((0, 0))
+        couples.append((element, weight))
+    couples += [(0, 0)] * (len(couples) % 2)
+    return [element * _WORDS_BYTES | (weight & 0xFF) << 24 for element, weight in couples]
 
 
 def _quads(row: list[int]) -> _Quads:

@@ -35,9 +35,11 @@ typedef struct ek_packed_conv_2d {
      *   runs of quads     a quad holds the weights of four neighbouring elements of the window, 4k..4k+3, the
      *                     first in the lowest byte; quads of zeros are left out. A run is neighbouring
      *                     quads after a word with 32 * (k of the first) in the lower half and 4 * (number of
-     *                     quads) in the upper. A quad whose products could leave 16 bits is there in
-     *                     several parts, one a run.
-     *   0
+     *                     quads) in the upper.
+     *   8 * couples
+     *   couples           of weights that are in no quad, as the products of theirs could leave 16 bits: two
+     *                     words, each with 8 * (element of the window) in the lower half and a weight in
+     *                     the highest byte.
      *   constants         x_max, whole, fraction, offset; then zero and -drop in the second kernel below.
      */
     const uint32_t *weights;
