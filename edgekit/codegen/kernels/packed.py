@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -28,6 +29,7 @@ from edgekit.codegen.rows import own_rows
 from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_packed.h"
+_FOLDER = "kernels/packed"
 _QUAD = 4
 _WORD_BYTES = 4
 _WORDS_BYTES = 8  # of an element of four pixels
@@ -40,6 +42,12 @@ _WORD_MASK = (1 << 32) - 1
 _LANES = 4
 _INPUT_QUAD_BYTES = 12
 _MAX_INPUTS = 4 * 0xFFFF
+
+_ARMV6M_SOURCES: Mapping[str, tuple[str, ...]] = {
+    f"{_FOLDER}/conv_2d.c": (f"{_FOLDER}/tile.S", f"{_FOLDER}/words.S"),
+    f"{_FOLDER}/depthwise_conv_2d.c": (f"{_FOLDER}/channel_run.S",),
+    f"{_FOLDER}/fully_connected.c": (f"{_FOLDER}/dots.S",),
+}
 
 _Quads: TypeAlias = list[tuple[int, list[int]]]
 """Neighbouring weights with the number of their quad in a filter."""
@@ -56,6 +64,12 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, Add):
         return _add(graph, op)
     return None
+
+
+def armv6m_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """The same on Armv6-M, where the inner loops are in assembly."""
+    call = kernel_call(graph, op)
+    return None if call is None else replace(call, more_sources=_ARMV6M_SOURCES.get(call.source, ()))
 
 
 def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
@@ -83,7 +97,7 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
     check_ranges(op, params)
     name = "conv_2d_signed" if is_signed else "conv_2d"
     call = KernelCall(
-        f"ek_packed_{name}_s8", "kernels/packed/conv_2d.c", "ek_packed_conv_2d", params, header=_HEADER
+        f"ek_packed_{name}_s8", f"{_FOLDER}/conv_2d.c", "ek_packed_conv_2d", params, header=_HEADER
     )
     quads_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
     return replace(
@@ -120,7 +134,7 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
     check_ranges(op, params)
     return KernelCall(
         "ek_packed_depthwise_conv_2d_s8",
-        "kernels/packed/depthwise_conv_2d.c",
+        f"{_FOLDER}/depthwise_conv_2d.c",
         "ek_packed_depthwise_conv_2d",
         params,
         header=_HEADER,
@@ -157,7 +171,7 @@ def _fully_connected(op: FullyConnected) -> KernelCall | None:
     check_ranges(op, params)
     return KernelCall(
         "ek_packed_fully_connected_s8",
-        "kernels/packed/fully_connected.c",
+        f"{_FOLDER}/fully_connected.c",
         "ek_packed_fully_connected",
         params,
         header=_HEADER,
@@ -199,7 +213,7 @@ def _add(graph: Graph, op: Add) -> KernelCall | None:
         activation_max=int8(op.activation_max),
     )
     check_ranges(op, params)
-    return KernelCall("ek_packed_add_s8", "kernels/packed/add.c", "ek_packed_add", params, header=_HEADER)
+    return KernelCall("ek_packed_add_s8", f"{_FOLDER}/add.c", "ek_packed_add", params, header=_HEADER)
 
 
 def _seen_columns(window: Window) -> int:

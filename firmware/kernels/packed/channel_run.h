@@ -22,9 +22,7 @@ typedef struct ek_channel_run {
 
 void ek_packed_channel_run(const ek_channel_run *run);
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#include "channel_run_armv6m.h"
-#else
+#if !defined(__thumb__) || defined(__thumb2__) /* else it is in channel_run.S */
 #include "channel_run_c.h"
 #endif
 

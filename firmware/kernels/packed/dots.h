@@ -38,9 +38,7 @@ typedef struct ek_dots {
 
 void ek_packed_dots(ek_dots *dots);
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#include "dots_armv6m.h"
-#else
+#if !defined(__thumb__) || defined(__thumb2__) /* else it is in dots.S */
 #include "dots_c.h"
 #endif
 

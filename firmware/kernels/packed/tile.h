@@ -38,24 +38,7 @@ void ek_packed_pair(const ek_tile *tile);
 void ek_packed_tile_signed(const ek_tile *tile);
 void ek_packed_pair_signed(const ek_tile *tile);
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#define EK_TILE        ek_packed_tile
-#define EK_TILE_SIGNED 0
-#define EK_TILE_PAIRS  2
-#include "tile_armv6m.h"
-#define EK_TILE        ek_packed_pair
-#define EK_TILE_SIGNED 0
-#define EK_TILE_PAIRS  1
-#include "tile_armv6m.h"
-#define EK_TILE        ek_packed_tile_signed
-#define EK_TILE_SIGNED 1
-#define EK_TILE_PAIRS  2
-#include "tile_armv6m.h"
-#define EK_TILE        ek_packed_pair_signed
-#define EK_TILE_SIGNED 1
-#define EK_TILE_PAIRS  1
-#include "tile_armv6m.h"
-#else
+#if !defined(__thumb__) || defined(__thumb2__) /* else it is in tile.S */
 #include "tile_c.h"
 #endif
 
