@@ -43,6 +43,10 @@ _LANES = 4
 _INPUT_QUAD_BYTES = 12
 _MAX_INPUTS = 4 * 0xFFFF
 
+# What depthwise convolutions that have no kernel of their own may take as convolutions: a word is made of
+# each element of the window, in all channels.
+_MOST_SCRATCH_BYTES = 2048
+
 _ARMV6M_SOURCES: Mapping[str, tuple[str, ...]] = {
     f"{_FOLDER}/conv_2d.c": (f"{_FOLDER}/tile.S", f"{_FOLDER}/words.S"),
     f"{_FOLDER}/depthwise_conv_2d.c": (f"{_FOLDER}/channel_run.S",),
@@ -58,7 +62,7 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, Conv2D):
         return _conv_2d(graph, op)
     if isinstance(op, DepthwiseConv2D):
-        return _depthwise_conv_2d(graph, op)
+        return _depthwise_conv_2d(graph, op) or _conv_2d(graph, _as_convolution(op), _MOST_SCRATCH_BYTES)
     if isinstance(op, FullyConnected):
         return _fully_connected(op)
     if isinstance(op, Add):
@@ -72,18 +76,22 @@ def armv6m_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     return None if call is None else replace(call, more_sources=_ARMV6M_SOURCES.get(call.source, ()))
 
 
-def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
+def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
     if weights.shape[1] > _MAX_DEPTH or op.filter.shape[3] != channels:
+        return None
+    hangs_over = op.window.pad_left > 0 or op.window.pad_right > 0
+    depth = weights.shape[1]
+    scratch_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
+    scratch_bytes += _seen_columns(op.window) * channels if hangs_over else 0
+    if most_scratch_bytes is not None and scratch_bytes > most_scratch_bytes:
         return None
     factors = two_factors(op, *sum_bounds(op, weights))
     if factors is None:
         return None
     is_signed = bool(factors.drop.any())
     stream = _stream(weights, raw_bias(op, weights), factors, is_signed)
-    hangs_over = op.window.pad_left > 0 or op.window.pad_right > 0
-    depth = weights.shape[1]
     params = struct(
         input=array(map(uint16, (width, channels))),
         output=array(map(uint16, graph.tensors[op.output].shape[2:])),
@@ -96,14 +104,36 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
     )
     check_ranges(op, params)
     name = "conv_2d_signed" if is_signed else "conv_2d"
-    call = KernelCall(
-        f"ek_packed_{name}_s8", f"{_FOLDER}/conv_2d.c", "ek_packed_conv_2d", params, header=_HEADER
-    )
-    quads_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
-    return replace(
-        call,
-        scratch_bytes=quads_bytes + (_seen_columns(op.window) * channels if hangs_over else 0),
+    return KernelCall(
+        f"ek_packed_{name}_s8",
+        f"{_FOLDER}/conv_2d.c",
+        "ek_packed_conv_2d",
+        params,
+        header=_HEADER,
+        scratch_bytes=scratch_bytes,
         outside=outside_value(op),
+    )
+
+
+def _as_convolution(op: DepthwiseConv2D) -> Conv2D:
+    """``op`` with filters of all input channels, whose weights are 0 but for one channel."""
+    _, height, width, outputs = op.filter.shape
+    channels = outputs // op.depth_multiplier
+    filters = np.zeros((outputs, height, width, channels), np.int8)
+    number = np.arange(outputs)
+    filters[number, :, :, number // op.depth_multiplier] = op.filter[0].transpose(2, 0, 1)
+    return Conv2D(
+        op.index,
+        op.inputs,
+        op.output,
+        filter=filters,
+        bias=op.bias,
+        window=op.window,
+        input_zero_point=op.input_zero_point,
+        output_zero_point=op.output_zero_point,
+        requantization=op.requantization,
+        activation_min=op.activation_min,
+        activation_max=op.activation_max,
     )
 
 
