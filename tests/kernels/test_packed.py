@@ -132,6 +132,9 @@ def test_every_kernel_has_cases() -> None:
     assert kinds[DepthwiseConv2D] > 20
     assert kinds[FullyConnected] > 40
     assert kinds[Add] >= 10
+    depthwise = [name for name, case in CASES.items() if isinstance(case.graph.ops[0], DepthwiseConv2D)]
+    sources = kernel_files({name: PROGRAMS[name] for name in depthwise})
+    assert {"kernels/packed/conv_2d.c", "kernels/packed/depthwise_conv_2d.c"} <= set(sources)
 
 
 # One slip each: file, what is right, what is wrong.
@@ -139,12 +142,15 @@ FAULTS = {
     "lane not made positive": ("armv6m", "tile.S", "    add r4, r12\n", ""),
     "second lane not made positive": ("armv6m", "tile.S", "    add r5, r12\n", ""),
     "offset of pixel 3": ("armv6m", "tile.S", "3, OFFSET_3", "3, OFFSET_2"),
-    "place": ("armv6m", "tile.S", "adds r1, r1, r3", "mov r1, r3"),
+    "place of words": ("armv6m", "tile.S", "adds r1, r1, r3", "mov r1, r3"),
     "number of quads": ("armv6m", "tile.S", "lsls r2, r2, #14", "lsls r2, r2, #15"),
     "sign of a scattered weight": ("armv6m", "tile.S", "asrs r2, r2, #24", "lsrs r2, r2, #24"),
     "place of a scattered weight": ("armv6m", "tile.S", "uxth r1, r2", "uxtb r1, r2"),
     "zero never drops": ("armv6m", "tile.S", "bcs 1f", "b 1f"),
     "cut below": ("armv6m", "channel_run.S", "blt 1f", "bge 1f"),
+    "second of two pixels": ("armv6m", "channel_run.S", "    add lr, r3\n", ""),
+    "constants of two pixels": ("armv6m", "channel_run.S", "requantize first, 1", "requantize first, 0"),
+    "pixel behind the pairs": ("armv6m", "depthwise_conv_2d.c", "count & ~1", "count"),
     "cut above": ("armv6m", "tile.S", "bhi ", "bmi "),
     "channels of words": ("armv6m", "words.S", "ldrsb r6, [r3, r4]", "ldrsb r6, [r2, r4]"),
     "tile: lane in C": ("host", "tile_c.h", "products + POSITIVE", "products"),

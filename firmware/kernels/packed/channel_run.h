@@ -16,6 +16,7 @@ typedef struct ek_channel_run {
     uint32_t output_bytes; /* between neighbouring pixels of the output */
     uint32_t step;
     uint32_t end;
+    uint32_t pairs_end; /* up to there pixels may run two at a time; only where step equals tap_bytes */
     uint32_t first;
     int8_t *output;
 } ek_channel_run;
