@@ -150,6 +150,7 @@ FAULTS = {
     "cut below": ("armv6m", "channel_run.S", "blt 1f", "bge 1f"),
     "second of two pixels": ("armv6m", "channel_run.S", "    add lr, r3\n", ""),
     "constants of two pixels": ("armv6m", "channel_run.S", "requantize first, 1", "requantize first, 0"),
+    "fraction of a factor": ("armv6m", "channel_run.S", "lsrs r3, r3, #13", "lsrs r3, r3, #12"),
     "pixel behind the pairs": ("armv6m", "depthwise_conv_2d.c", "count & ~1", "count"),
     "cut above": ("armv6m", "tile.S", "bhi ", "bmi "),
     "channels of words": ("armv6m", "words.S", "ldrsb r6, [r3, r4]", "ldrsb r6, [r2, r4]"),
@@ -194,7 +195,8 @@ def test_two_factors_are_right_for_every_sum() -> None:
     checked = dropped = 0
     for case in packed_cases():
         (op,) = case.graph.ops
-        assert isinstance(op, Conv2D)
+        if not isinstance(op, Conv2D):
+            continue
         weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
         lowest, highest = sum_bounds(op, weights)
         factors = two_factors(op, lowest, highest)
