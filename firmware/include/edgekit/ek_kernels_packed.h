@@ -2,10 +2,9 @@
 /*
  * Kernels for little-endian cores that multiply 32 bits and have no vectors: Armv6-M (Cortex-M0, M0+, M1),
  * where their inner loops are assembly, Armv7-M, RV32IMC, Armv6 and Xtensa. Two pixels, or two weights, are
- * packed into each word. Results, rows, memory and
- * overlap are as ek_kernels.h says; only the parameters differ, which the generator lays out. Rows above and
- * below the input are filled with its zero point. Activations need no alignment; no byte outside the rows is
- * read.
+ * packed into each word. Results, rows, memory and overlap are as ek_kernels.h says; only the parameters
+ * differ, which the generator lays out. Rows above and below the input are filled with its zero point.
+ * Activations need no alignment; no byte outside the rows is read.
  *
  * Q(sum) + zero_point, clamped, is computed by two multiplications, with constants of each output channel
  * that the generator proves: x = sum - origin is cut off at 0 and x_max; then
