@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-CoreFeature = Literal["armv6m", "dsp", "mve", "aarch64", "neon", "dotprod", "rv32"]
+CoreFeature = Literal[
+    "armv6", "armv6m", "armv7m", "dsp", "mve", "aarch64", "neon", "dotprod", "rv32", "xtensa"
+]
 """What a core's kernels may rely on, as the compiler flags here switch it on.
 
+``armv6``: 32-bit Armv6, which has no Advanced SIMD.
 ``armv6m``: Armv6-M, that is Thumb-1 with MULS, without division, IT blocks and unaligned accesses.
+``armv7m``: Armv7-M without the DSP extension: Thumb-2 with MLA.
 ``dsp``: the 32-bit SIMD instructions of Armv7E-M and of Armv8-M with the DSP extension (SMLAD, SXTB16).
 ``mve``: Helium, the vectors of Armv8.1-M. ``neon``: Advanced SIMD, that of AArch64 where ``aarch64`` is
 there too, else of AArch32. ``dotprod``: SDOT and UDOT. ``rv32``: 32-bit RISC-V with M and C.
+``xtensa``: little-endian Xtensa with MULL.
 """
 
 
@@ -91,7 +96,7 @@ CORES: dict[str, Core] = {
         Core("native", "native", "baseline", "cc"),
         _cortex_m("cortex-m0", "cortex_m0", ("-mcpu=cortex-m0",), "armv6m"),
         _cortex_m("cortex-m0plus", "cortex_m0plus", ("-mcpu=cortex-m0plus",), "armv6m"),
-        _cortex_m("cortex-m3", "cortex_m3", ("-mcpu=cortex-m3",)),
+        _cortex_m("cortex-m3", "cortex_m3", ("-mcpu=cortex-m3",), "armv7m"),
         _cortex_m("cortex-m4", "cortex_m4", ("-mcpu=cortex-m4",), "dsp"),
         _cortex_m("cortex-m4f", "cortex_m4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"), "dsp", has_fpu=True),
         _cortex_m(
@@ -126,13 +131,13 @@ CORES: dict[str, Core] = {
         # AVRs with more than 128 KB of flash: compiled by Arduino only.
         Core("avr6", None, None, None),
         # ESP32, and ESP32-S3: compiled by their SDKs only.
-        Core("xtensa-lx6", None, None, None),
-        Core("xtensa-lx7", None, None, None),
+        Core("xtensa-lx6", None, None, None, features=frozenset({"xtensa"})),
+        Core("xtensa-lx7", None, None, None, features=frozenset({"xtensa"})),
         _aarch64("cortex-a53", "cortex_a53"),
         _aarch64("cortex-a72", "cortex_a72"),
         _aarch64("cortex-a76", "cortex_a76", "dotprod"),
         # 32-bit systems. What is compiled for the Cortex-A7 runs on the 64-bit cores' 32-bit state, too.
         _linux("cortex-a7", _ARMHF, "cortex_a7", "cortex-a7", "neon", library_cpu=_ARMV6),
-        _linux("arm1176", _ARMHF, _ARMV6, "arm1176"),
+        _linux("arm1176", _ARMHF, _ARMV6, "arm1176", "armv6"),
     )
 }

@@ -168,6 +168,8 @@ def packed_cases() -> Iterator[Case]:
     ):
         for extent, window, channels in (((2, 9), (1, 1), 37), ((5, 6), (3, 3), 12), ((1, 3), (1, 3), 5)):
             yield _weights_of(name, choice, share, extent, window, channels)
+    for width, stride in ((14, (1, 1)), (13, (1, 1)), (14, (2, 2))):
+        yield _behind_relu(_depthwise_conv_2d((5, width), (3, 3), stride, (1, 1), "SAME", 37, 1))
     for shift, zero_point, clamp in (
         (-3, -128, FULL_RANGE),
         (-3, 5, FULL_RANGE),
@@ -307,6 +309,14 @@ def _weights_of(
 def extremes_of_int8() -> Array:
     """Mostly the largest and the smallest."""
     return np.array([127, 127, -128, -128, 0, 90], np.int8)
+
+
+def _behind_relu(case: Case) -> Case:
+    """The same with an output that has no negative values."""
+    (op,) = case.graph.ops
+    assert isinstance(op, DepthwiseConv2D)
+    op = replace(op, output_zero_point=-128, activation_min=-128, activation_max=127)
+    return Case(f"{case.name} behind a ReLU", replace(case.graph, ops=(op,)), case.inputs)
 
 
 def _visible_ties(shift: int, zero_point: int, clamp: tuple[int, int]) -> Case:

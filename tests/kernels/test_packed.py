@@ -1,11 +1,12 @@
-"""The packed kernels against the NumPy executor: their C under the sanitizers and on RV32IMC, their assembly
-as Thumb-1 code, both run by QEMU."""
+"""The packed kernels against the NumPy executor: their C under the sanitizers, on RV32IMC and on Armv6, their
+assembly as Thumb-1 code, run by QEMU."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,10 +23,10 @@ from kernels.running import (
     write_kernel_table,
 )
 
-from edgekit.codegen.kernels.packed import sum_bounds
-from edgekit.codegen.kernels.two_factors import outputs, two_factors
+from edgekit.codegen.kernels.requantization.staircase import outputs, staircase, sum_bounds
+from edgekit.codegen.kernels.requantization.two_factors import two_factors
 from edgekit.codegen.layers import Program, lower
-from edgekit.graph.ir import Conv2D
+from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected
 from edgekit.resources import firmware_folder
 
 DRIVER = Path(__file__).with_name("driver.c")
@@ -41,6 +42,7 @@ class Target:
     compiler: tuple[str, ...]
     runner: tuple[str, ...]
     pointer_bytes: int
+    has_assembly: bool = False
 
 
 def _zig(*flags: str) -> tuple[str, ...]:
@@ -51,8 +53,9 @@ TARGETS = {
     "host": Target((), (), 8),
     # Thumb-1 of Armv6, of which Armv6-M is a part.
     "armv6m": Target(
-        _zig("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", "-mthumb"), ("qemu-arm",), 4
+        _zig("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", "-mthumb"), ("qemu-arm",), 4, True
     ),
+    "armv6": Target(_zig("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s"), ("qemu-arm",), 4),
     "rv32": Target(_zig("-target", "riscv32-linux-musl", "-mcpu=generic_rv32+m+a+c"), ("qemu-riscv32",), 4),
 }
 
@@ -78,7 +81,8 @@ def _compile(folder: Path, target: Target, firmware: Path) -> Path:
     if target.runner and shutil.which(target.runner[0]) is None:
         pytest.skip(f"{target.runner[0]}, which runs the kernels, is not installed")
     write_kernel_table(folder, kernel_functions(PROGRAMS), [HEADER])
-    sources = [DRIVER, *(firmware / source for source in kernel_files(PROGRAMS))]
+    kernels = [name for name in kernel_files(PROGRAMS) if target.has_assembly or name.endswith(".c")]
+    sources = [DRIVER, *(firmware / name for name in kernels)]
     compiler = target.compiler or (host_compiler(), "-O1", *SANITIZERS)
     command = [*compiler, "-std=c11", *WARNINGS, f"-I{INCLUDE}", f"-I{folder}"]
     run([*command, *map(str, sources), "-o", str(folder / "driver")])
@@ -117,30 +121,53 @@ def test_kernels_equal_the_executor(core: str, tmp_path: Path, packed_expected: 
 
 def test_every_kernel_has_cases() -> None:
     assert kernel_functions(PROGRAMS) == [
+        "ek_packed_add_s8",
         "ek_packed_conv_2d_s8",
         "ek_packed_conv_2d_signed_s8",
         "ek_packed_depthwise_conv_2d_s8",
+        "ek_packed_fully_connected_s8",
     ]
-    convolutions = [name for name in CASES if isinstance(CASES[name].graph.ops[0], Conv2D)]
-    assert len(convolutions) > 80
-    assert len(CASES) - len(convolutions) > 20
+    kinds = Counter(type(case.graph.ops[0]) for case in CASES.values())
+    assert kinds[Conv2D] > 80
+    assert kinds[DepthwiseConv2D] > 20
+    assert kinds[FullyConnected] > 40
+    assert kinds[Add] >= 10
+    depthwise = [name for name, case in CASES.items() if isinstance(case.graph.ops[0], DepthwiseConv2D)]
+    sources = kernel_files({name: PROGRAMS[name] for name in depthwise})
+    assert {"kernels/packed/conv_2d.c", "kernels/packed/depthwise_conv_2d.c"} <= set(sources)
 
 
 # One slip each: file, what is right, what is wrong.
 FAULTS = {
-    "lane not made positive": ("armv6m", "tile_armv6m.h", '"    add r4, r12\\n"', '""'),
-    "second lane not made positive": ("armv6m", "tile_armv6m.h", '"    add r5, r12\\n"', '""'),
-    "offset of pixel 3": ("armv6m", "tile_armv6m.h", "ldr r7, [sp, #20]", "ldr r7, [sp, #16]"),
-    "run's place": ("armv6m", "tile_armv6m.h", '"    adds r1, r1, r2\\n"', '"    mov r1, r2\\n"'),
-    "zero never drops": ("armv6m", "tile_armv6m.h", "bcs 1f", "b 1f"),
-    "cut below": ("armv6m", "channel_run_armv6m.h", "blt 1f", "bge 1f"),
-    "cut above": ("armv6m", "tile_armv6m.h", "bhi ", "bmi "),
-    "channels of words": ("armv6m", "words_armv6m.h", "ldrsb r6, [r3, r4]", "ldrsb r6, [r2, r4]"),
+    "lane not made positive": ("armv6m", "tile.S", "    add r4, r12\n", ""),
+    "second lane not made positive": ("armv6m", "tile.S", "    add r5, r12\n", ""),
+    "offset of pixel 3": ("armv6m", "tile.S", "3, OFFSET_3", "3, OFFSET_2"),
+    "place of words": ("armv6m", "tile.S", "adds r1, r1, r3", "mov r1, r3"),
+    "number of quads": ("armv6m", "tile.S", "lsls r2, r2, #14", "lsls r2, r2, #15"),
+    "sign of a scattered weight": ("armv6m", "tile.S", "asrs r2, r2, #24", "lsrs r2, r2, #24"),
+    "place of a scattered weight": ("armv6m", "tile.S", "uxth r1, r2", "uxtb r1, r2"),
+    "zero never drops": ("armv6m", "tile.S", "bcs 1f", "b 1f"),
+    "cut below": ("armv6m", "channel_run.S", "blt 1f", "bge 1f"),
+    "second of two pixels": ("armv6m", "channel_run.S", "    add lr, r3\n", ""),
+    "constants of two pixels": ("armv6m", "channel_run.S", "requantize first, 1", "requantize first, 0"),
+    "fraction of a factor": ("armv6m", "channel_run.S", "lsrs r3, r3, #13", "lsrs r3, r3, #12"),
+    "pixel behind the pairs": ("armv6m", "depthwise_conv_2d.c", "count & ~1", "count"),
+    "cut above": ("armv6m", "tile.S", "bhi ", "bmi "),
+    "channels of words": ("armv6m", "words.S", "ldrsb r6, [r3, r4]", "ldrsb r6, [r2, r4]"),
     "tile: lane in C": ("host", "tile_c.h", "products + POSITIVE", "products"),
+    "tile: couple in C": ("host", "tile_c.h", "x1[1] * w1", "x1[0] * w1"),
     "drop in C": ("host", "requantize.h", "result += constants[5];", ""),
     "behind the row's end": ("host", "conv_2d.c", "i : width - 1 - x", "i : 0"),
     "left edge": ("host", "conv_2d.c", "i < end && i < 0", "i < end && i < -1"),
     "hanging right": ("host", "depthwise_conv_2d.c", "x >= 0 && x < conv->input.width", "x >= 0"),
+    "sum of a filter": ("armv6m", "dots.S", "dot r11", "dot r10"),
+    "mask of odd weights": ("armv6m", "dots.S", "lsls r3, r2, #16", "lsls r3, r2, #15"),
+    "start of a quad": ("armv6m", "dots.S", "    adds r6, r6, r3\n", ""),
+    "run's inputs": ("armv6m", "dots.S", "QUAD_BYTES 12", "QUAD_BYTES 8"),
+    "dots: lower half not made positive": ("host", "fully_connected.c", "32768 - ", "0u - "),
+    "element behind the last": ("host", "fully_connected.c", "index < depth", "depth > 0"),
+    "constants of the next output": ("host", "fully_connected.c", "+= layer->constants_words", "+= 0"),
+    "add: offset": ("host", "add.c", " + offset", " - offset"),
     "outside": ("host", "depthwise_conv_2d.c", "conv->input_zero_point, channels", "0, channels"),
 }
 
@@ -168,10 +195,12 @@ def test_two_factors_are_right_for_every_sum() -> None:
     checked = dropped = 0
     for case in packed_cases():
         (op,) = case.graph.ops
-        assert isinstance(op, Conv2D)
+        if not isinstance(op, Conv2D):
+            continue
         weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
         lowest, highest = sum_bounds(op, weights)
-        factors = two_factors(op, lowest, highest)
+        stairs = staircase(op, lowest, highest)
+        factors = two_factors(op, stairs) if stairs is not None else None
         count = int((highest - lowest).max()) + 1
         if factors is None or count > _MOST_SUMS:
             continue

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 import msgspec
 import numpy as np
@@ -107,7 +108,7 @@ def test_sources_and_what_they_include_are_there(case):
             beside = PurePosixPath(name).parent
             for header in INCLUDE.findall(text(project, name)):
                 places = [
-                    beside / header,
+                    PurePosixPath(normpath(beside / header)),
                     *(PurePosixPath(f) / header for f in project.recipe.include_folders),
                 ]
                 assert known & set(places) or Path(header) in standing_in, (name, header)

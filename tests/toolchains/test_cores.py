@@ -12,13 +12,16 @@ from edgekit.toolchains.zig import find_zig
 
 # The macro by which the compiler says that it has the instructions.
 MACROS = {
+    "armv6": "__ARM_ARCH_6KZ__",
     "armv6m": "__ARM_ARCH_6M__",
+    "armv7m": "__ARM_ARCH_7M__",
     "dsp": "__ARM_FEATURE_DSP",
     "mve": "__ARM_FEATURE_MVE",
     "aarch64": "__aarch64__",
     "neon": "__ARM_NEON",
     "dotprod": "__ARM_FEATURE_DOTPROD",
     "rv32": "__riscv_mul",
+    "xtensa": "__XTENSA__",
 }
 # Without "native", whose flags are those of the computer that compiles, and cores for SDKs only.
 PAIRS = [

@@ -23,8 +23,8 @@ _BY_FEATURE: Mapping[str, _Kernels] = {
     "dsp": dsp.kernel_call,
     "dotprod": neon.dot_kernel_call,
     "neon": neon.kernel_call,
-    "armv6m": packed.kernel_call,
-    "rv32": packed.kernel_call,
+    "armv6m": packed.armv6m_kernel_call,
+    **dict.fromkeys(("armv6", "armv7m", "rv32", "xtensa"), packed.kernel_call),
 }
 """The kernels for a feature of a core (``edgekit.toolchains.cores``), the most capable first."""
 

@@ -1,13 +1,24 @@
-"""Kernels for 32-bit cores without vectors, Armv6-M and RV32IMC: firmware/kernels/packed/."""
+"""Kernels for 32-bit cores that multiply and have no vectors: firmware/kernels/packed/."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.codegen.kernels.two_factors import Int64Array, TwoFactors, Weighted, two_factors
+from edgekit.codegen.kernels.mve import add_constants
+from edgekit.codegen.kernels.requantization.staircase import (
+    Int64Array,
+    Weighted,
+    raw_bias,
+    staircase,
+    sum_bounds,
+)
+from edgekit.codegen.kernels.requantization.two_factors import TwoFactors, two_factors
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -15,22 +26,43 @@ from edgekit.codegen.kernels.values import (
     Struct,
     array,
     check_ranges,
+    dims,
     int8,
     struct,
     uint16,
     uint32,
 )
-from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Op, Window
+from edgekit.codegen.rows import own_rows
+from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_packed.h"
+_FOLDER = "kernels/packed"
 _QUAD = 4
 _TILE_PIXELS = 4
+_WORD_BYTES = 4
 _WORDS_BYTES = 8  # of an element of four pixels
 # Where a run begins is told in 16 bits, in bytes of words.
 _MAX_DEPTH = 0xFFFF // _WORDS_BYTES
 # What makes the lower of two sums in a word positive.
 _POSITIVE = 1 << 15
 _WORD_MASK = (1 << 32) - 1
+# Of fully connected layers: the filters that run together, and a quad of inputs as words.
+_LANES = 4
+_INPUT_QUAD_BYTES = 12
+_MAX_INPUTS = 4 * 0xFFFF
+
+# What depthwise convolutions that have no kernel of their own may take as convolutions: a word is made of
+# each element of the window, in all channels.
+_MOST_SCRATCH_BYTES = 2048
+
+_ARMV6M_SOURCES: Mapping[str, tuple[str, ...]] = {
+    f"{_FOLDER}/conv_2d.c": (f"{_FOLDER}/tile.S", f"{_FOLDER}/words.S"),
+    f"{_FOLDER}/depthwise_conv_2d.c": (f"{_FOLDER}/channel_run.S",),
+    f"{_FOLDER}/fully_connected.c": (f"{_FOLDER}/dots.S",),
+}
+
+_Quads: TypeAlias = list[tuple[int, list[int]]]
+"""Neighbouring weights with the number of their quad in a filter."""
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -38,22 +70,36 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, Conv2D):
         return _conv_2d(graph, op)
     if isinstance(op, DepthwiseConv2D):
-        return _depthwise_conv_2d(graph, op)
+        return _depthwise_conv_2d(graph, op) or _conv_2d(graph, _as_convolution(op), _MOST_SCRATCH_BYTES)
+    if isinstance(op, FullyConnected):
+        return _fully_connected(op)
+    if isinstance(op, Add):
+        return _add(graph, op)
     return None
 
 
-def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
+def armv6m_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """The same on Armv6-M, where the inner loops are in assembly."""
+    call = kernel_call(graph, op)
+    return None if call is None else replace(call, more_sources=_ARMV6M_SOURCES.get(call.source, ()))
+
+
+def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
     if weights.shape[1] > _MAX_DEPTH or op.filter.shape[3] != channels:
         return None
-    factors = two_factors(op, *sum_bounds(op, weights))
+    hangs_over = op.window.pad_left > 0 or op.window.pad_right > 0
+    depth = weights.shape[1]
+    scratch_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
+    scratch_bytes += _seen_columns(op.window) * channels if hangs_over else 0
+    if most_scratch_bytes is not None and scratch_bytes > most_scratch_bytes:
+        return None
+    factors = _factors(op, *sum_bounds(op, weights))
     if factors is None:
         return None
     is_signed = bool(factors.drop.any())
     stream = _stream(weights, raw_bias(op, weights), factors, is_signed)
-    hangs_over = op.window.pad_left > 0 or op.window.pad_right > 0
-    depth = weights.shape[1]
     params = struct(
         input=array(map(uint16, (width, channels))),
         output=array(map(uint16, graph.tensors[op.output].shape[2:])),
@@ -66,15 +112,37 @@ def _conv_2d(graph: Graph, op: Conv2D) -> KernelCall | None:
     )
     check_ranges(op, params)
     name = "conv_2d_signed" if is_signed else "conv_2d"
-    call = KernelCall(
-        f"ek_packed_{name}_s8", "kernels/packed/conv_2d.c", "ek_packed_conv_2d", params, header=_HEADER
-    )
-    quads_bytes = -(-depth // _QUAD) * _QUAD * _WORDS_BYTES
-    return replace(
-        call,
-        scratch_bytes=quads_bytes + (_seen_columns(op.window) * channels if hangs_over else 0),
+    return KernelCall(
+        f"ek_packed_{name}_s8",
+        f"{_FOLDER}/conv_2d.c",
+        "ek_packed_conv_2d",
+        params,
+        header=_HEADER,
+        scratch_bytes=scratch_bytes,
         outside=outside_value(op),
         tile_pixels=_TILE_PIXELS,
+    )
+
+
+def _as_convolution(op: DepthwiseConv2D) -> Conv2D:
+    """``op`` with filters of all input channels, whose weights are 0 but for one channel."""
+    _, height, width, outputs = op.filter.shape
+    channels = outputs // op.depth_multiplier
+    filters = np.zeros((outputs, height, width, channels), np.int8)
+    number = np.arange(outputs)
+    filters[number, :, :, number // op.depth_multiplier] = op.filter[0].transpose(2, 0, 1)
+    return Conv2D(
+        op.index,
+        op.inputs,
+        op.output,
+        filter=filters,
+        bias=op.bias,
+        window=op.window,
+        input_zero_point=op.input_zero_point,
+        output_zero_point=op.output_zero_point,
+        requantization=op.requantization,
+        activation_min=op.activation_min,
+        activation_max=op.activation_max,
     )
 
 
@@ -84,7 +152,7 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
     if (op.window.height, op.window.width, op.depth_multiplier) != (3, 3, 1):
         return None
     weights = op.filter.reshape(-1, channels).T.astype(np.int64)
-    factors = two_factors(op, *sum_bounds(op, weights))
+    factors = _factors(op, *sum_bounds(op, weights))
     if factors is None or factors.drop.any():
         return None
     start = raw_bias(op, weights) - factors.origin
@@ -105,13 +173,92 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
     check_ranges(op, params)
     return KernelCall(
         "ek_packed_depthwise_conv_2d_s8",
-        "kernels/packed/depthwise_conv_2d.c",
+        f"{_FOLDER}/depthwise_conv_2d.c",
         "ek_packed_depthwise_conv_2d",
         params,
         header=_HEADER,
         scratch_bytes=9 * channels if count < output_width else 0,
         outside=outside_value(op),
     )
+
+
+def _fully_connected(op: FullyConnected) -> KernelCall | None:
+    weights = op.filter.astype(np.int64)
+    outputs, depth = weights.shape
+    if op.filter_zero_point != 0 or depth > _MAX_INPUTS:
+        return None
+    factors = _common_factors(op, weights)
+    if factors is None:
+        return None
+    is_signed = bool(factors.drop.any())
+    constants = np.array(_constants(factors, is_signed)) & _WORD_MASK
+    start = raw_bias(op, weights) - factors.origin
+    words: list[int] = []
+    for first in range(0, outputs, _LANES):
+        lanes = weights[first : first + _LANES].tolist()
+        words += [*map(int, start[first : first + _LANES]), *[0] * (_LANES - len(lanes))]
+        words += [*_runs(_side_by_side([_quads(row) for row in lanes]), 1, 1), 0]
+    stream = np.array([word & _WORD_MASK for word in words], np.uint32)
+    params = struct(
+        input_depth=uint32(depth),
+        output_depth=uint32(outputs),
+        is_signed=Integer("uint8_t", int(is_signed)),
+        constants_words=Integer("uint8_t", constants.shape[1] if len(constants) > 1 else 0),
+        weights=ConstantArray("weights", "uint32_t", stream, f"{outputs} filters of {depth}, four at a time"),
+        constants=ConstantArray("constants", "uint32_t", constants.astype(np.uint32), dims(constants.shape)),
+    )
+    check_ranges(op, params)
+    return KernelCall(
+        "ek_packed_fully_connected_s8",
+        f"{_FOLDER}/fully_connected.c",
+        "ek_packed_fully_connected",
+        params,
+        header=_HEADER,
+        scratch_bytes=-(-depth // _QUAD) * _INPUT_QUAD_BYTES,
+    )
+
+
+def _common_factors(op: FullyConnected, weights: Int64Array) -> TwoFactors | None:
+    """The constants of all outputs in one entry where they share a factor, else one an output."""
+    lowest, highest = sum_bounds(op, weights)
+    if op.requantization.multiplier.size == 1:
+        lowest, highest = lowest.min(keepdims=True), highest.max(keepdims=True)
+    return _factors(op, lowest, highest)
+
+
+def _factors(op: Weighted, lowest: Int64Array, highest: Int64Array) -> TwoFactors | None:
+    """The constants for sums between those; None where a sum could wrap around, or a channel has none."""
+    stairs = staircase(op, lowest, highest)
+    return None if stairs is None else two_factors(op, stairs)
+
+
+def _side_by_side(filters: list[_Quads]) -> _Quads:
+    """The quads of up to four filters, all with the weights of all of them: each weight 128 greater."""
+    parts: dict[tuple[int, int], list[int]] = {}
+    for lane, quads in enumerate(filters):
+        seen: Counter[int] = Counter()
+        for number, quad in quads:
+            part = parts.setdefault((seen[number], number), [0] * (_LANES * _QUAD))
+            part[lane * _QUAD : (lane + 1) * _QUAD] = quad
+            seen[number] += 1
+    return [(number, [weight + 128 for weight in part]) for (_, number), part in sorted(parts.items())]
+
+
+def _add(graph: Graph, op: Add) -> KernelCall | None:
+    constants = add_constants(op)
+    if constants is None:
+        return None
+    first, second, offset, shift = constants
+    params = struct(
+        size=uint32(own_rows(graph.tensors[op.output]).row_bytes),
+        multipliers=array((Integer("int32_t", first), Integer("int32_t", second))),
+        offset=Integer("int32_t", offset),
+        shift=Integer("uint8_t", shift),
+        activation_min=int8(op.activation_min),
+        activation_max=int8(op.activation_max),
+    )
+    check_ranges(op, params)
+    return KernelCall("ek_packed_add_s8", f"{_FOLDER}/add.c", "ek_packed_add", params, header=_HEADER)
 
 
 def _seen_columns(window: Window) -> int:
@@ -142,42 +289,60 @@ def window_struct(window: Window) -> Struct:
     )
 
 
-def raw_bias(op: Weighted, weights: Int64Array) -> Int64Array:
-    """The bias of sums of input * weight, the input's zero point being folded into it; ``weights`` has the
-    weights of a channel in each row.
-    """
-    return np.asarray(op.bias - op.input_zero_point * weights.sum(axis=1), np.int64)
-
-
-def sum_bounds(op: Weighted, weights: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """The least and greatest sum of each channel, bias included, over all int8 inputs."""
-    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
-    bias = raw_bias(op, weights)
-    return bias - 128 * positive + 127 * negative, bias + 127 * positive - 128 * negative
-
-
 def _stream(
     weights: Int64Array, bias: Int64Array, factors: TwoFactors, is_signed: bool
 ) -> NDArray[np.uint32]:
     """The filters as ``ek_packed_conv_2d.weights``, whose rows ``weights`` has."""
     words: list[int] = []
-    # In x, the border between negative and other sums; only 0..x_max + 1 differ.
-    zero = np.clip(-factors.origin, 0, factors.x_max + 1)
+    constants = _constants(factors, is_signed)
     for channel, row in enumerate(weights.tolist()):
-        quads = _quads(row)
+        quads, couples = _quads_and_couples(row)
         start = int(bias[channel] - factors.origin[channel])
-        words += [start + (start << 16) - _POSITIVE * len(quads), start]
-        words += [*_runs(quads), 0]
-        constants = [factors.x_max, factors.whole, factors.fraction, factors.offset]
-        words += [int(constant[channel]) for constant in constants]
-        if is_signed:
-            words += [int(zero[channel]), -int(factors.drop[channel])]
+        words += [start + (start << 16) - _POSITIVE * (len(quads) + len(couples) // 2), start]
+        words += [*_runs(quads, _QUAD * _WORDS_BYTES, _QUAD), _WORD_BYTES * len(couples), *couples]
+        words += constants[channel]
     return np.array([word & _WORD_MASK for word in words], np.uint32)
 
 
-def _quads(row: list[int]) -> list[tuple[int, list[int]]]:
+def _constants(factors: TwoFactors, is_signed: bool) -> list[list[int]]:
+    """What a kernel makes outputs of sums with, channel by channel."""
+    columns = [factors.x_max, factors.whole, factors.fraction, factors.offset]
+    if is_signed:
+        # In x, the border between negative and other sums; only 0..x_max + 1 differ.
+        columns += [np.clip(-factors.origin, 0, factors.x_max + 1), -factors.drop]
+    return [[int(value) for value in channel] for channel in np.column_stack(columns)]
+
+
+def _quads_and_couples(row: list[int]) -> tuple[_Quads, list[int]]:
+    """Quads of weights with their numbers, and words of weights that are in none, couple by couple."""
+    quads: _Quads = []
+    scattered: list[tuple[int, int]] = []
+    for first in range(0, len(row), _QUAD):
+        quad = [*row[first : first + _QUAD], 0, 0, 0][:_QUAD]
+        largest = sorted(range(_QUAD), key=lambda index: -abs(quad[index]))
+        while not _fits(quad) or sum(map(bool, quad)) == 1:
+            index = largest.pop(0)
+            scattered.append((first + index, quad[index]))
+            quad[index] = 0
+        if any(quad):
+            quads.append((first // _QUAD, quad))
+    return quads, _couples(scattered)
+
+
+def _couples(scattered: list[tuple[int, int]]) -> list[int]:
+    """The words of couples of these weights, told with their elements. Two of -128 are no couple."""
+    couples: list[tuple[int, int]] = []
+    for element, weight in scattered:
+        if len(couples) % 2 and not _fits([couples[-1][1], weight]):
+            couples.append((0, 0))
+        couples.append((element, weight))
+    couples += [(0, 0)] * (len(couples) % 2)
+    return [element * _WORDS_BYTES | (weight & 0xFF) << 24 for element, weight in couples]
+
+
+def _quads(row: list[int]) -> _Quads:
     """Quads of weights with their numbers; in parts where the products of one could leave 16 bits."""
-    quads: list[tuple[int, list[int]]] = []
+    quads: _Quads = []
     for first in range(0, len(row), _QUAD):
         part = [0] * _QUAD
         for index, weight in enumerate(row[first : first + _QUAD]):
@@ -196,15 +361,17 @@ def _fits(weights: list[int]) -> bool:
     return 127 * positive + 128 * negative < _POSITIVE and 128 * positive + 127 * negative <= _POSITIVE
 
 
-def _runs(quads: list[tuple[int, list[int]]]) -> list[int]:
-    """The words of runs of ``quads``."""
+def _runs(quads: _Quads, place: int, size: int) -> list[int]:
+    """The words of runs of ``quads``. Before each run is one that tells where it begins, in units of
+    1 / ``place`` quads, and how long it is, in units of 1 / ``size`` quads.
+    """
     words: list[int] = []
     header = expected = -1
-    for number, quad in quads:
+    for number, weights in quads:
         if number != expected:
             header = len(words)
-            words.append(number * _QUAD * _WORDS_BYTES)
-        words[header] += 4 << 16
-        words.append(sum((weight & 0xFF) << (8 * index) for index, weight in enumerate(quad)))
+            words.append(number * place)
+        words[header] += size << 16
+        words += [int(word) for word in np.array(weights, np.int64).astype(np.uint8).view("<u4")]
         expected = number + 1
     return words

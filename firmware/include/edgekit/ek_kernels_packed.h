@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kernels for little-endian cores that multiply 32 bits and have no vectors: Armv6-M (Cortex-M0, M0+, M1),
- * where they are assembly, and RV32IMC. Two pixels are packed into each word. Results, rows, memory and
- * overlap are as ek_kernels.h says; only the parameters differ, which the generator lays out. Rows above and
- * below the input are filled with its zero point. Activations need no alignment; no byte outside the rows is
- * read.
+ * where their inner loops are assembly, Armv7-M, RV32IMC, Armv6 and Xtensa. Two pixels, or two weights, are
+ * packed into each word. Results, rows, memory and overlap are as ek_kernels.h says; only the parameters
+ * differ, which the generator lays out. Rows above and below the input are filled with its zero point.
+ * Activations need no alignment; no byte outside the rows is read.
  *
  * Q(sum) + zero_point, clamped, is computed by two multiplications, with constants of each output channel
  * that the generator proves: x = sum - origin is cut off at 0 and x_max; then
@@ -35,9 +35,11 @@ typedef struct ek_packed_conv_2d {
      *   runs of quads     a quad holds the weights of four neighbouring elements of the window, 4k..4k+3, the
      *                     first in the lowest byte; quads of zeros are left out. A run is neighbouring
      *                     quads after a word with 32 * (k of the first) in the lower half and 4 * (number of
-     *                     quads) in the upper. A quad whose products could leave 16 bits is there in
-     *                     several parts, one a run.
-     *   0
+     *                     quads) in the upper.
+     *   8 * couples
+     *   couples           of weights that are in no quad, as the products of theirs could leave 16 bits: two
+     *                     words, each with 8 * (element of the window) in the lower half and a weight in
+     *                     the highest byte.
      *   constants         x_max, whole, fraction, offset; then zero and -drop in the second kernel below.
      */
     const uint32_t *weights;
@@ -72,6 +74,44 @@ typedef struct ek_packed_depthwise_conv_2d {
  * a drop of 0 for all channels. Scratch: 9 * channels bytes where a window hangs over. */
 void ek_packed_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                     void *scratch);
+
+typedef struct ek_packed_fully_connected {
+    uint32_t input_depth;
+    uint32_t output_depth;
+    uint8_t is_signed;       /* 1: some drop is not 0 */
+    uint8_t constants_words; /* from the constants of an output to those of the next; 0: all have the same */
+    /*
+     * Four filters at a time, the last ones filled up with filters of 0; words of 32 bits:
+     *   four words        what the sums start from
+     *   runs of quads     a quad holds the weights of inputs 4k..4k+3 as bytes, the first in the lowest, each
+     *                     128 greater than it is. A run is neighbouring quads, each that of the four filters
+     *                     one after the other, after a word with k of the first in the lower half and their
+     *                     number in the upper. Where a filter's products could leave 16 bits there are
+     *                     several parts, one a run.
+     *   0
+     */
+    const uint32_t *weights;
+    const uint32_t *constants; /* x_max, whole, fraction, offset; then, where is_signed, zero and -drop */
+} ek_packed_fully_connected;
+
+/* FULLY_CONNECTED (params: ek_packed_fully_connected) with weights whose zero point is 0. Scratch: 12 bytes
+ * for every four inputs. */
+void ek_packed_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                  void *scratch);
+
+typedef struct ek_packed_add {
+    uint32_t size;          /* elements of each row */
+    int32_t multipliers[2]; /* one an operand */
+    int32_t offset;
+    uint8_t shift;
+    int8_t activation_min;
+    int8_t activation_max;
+} ek_packed_add;
+
+/* ADD (params: ek_packed_add; rows[0] and rows[1]: a row of each operand), element by element:
+ * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped. The generator found constants with
+ * which that is right for all pairs. */
+void ek_packed_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus
 }

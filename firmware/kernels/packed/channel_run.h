@@ -16,15 +16,14 @@ typedef struct ek_channel_run {
     uint32_t output_bytes; /* between neighbouring pixels of the output */
     uint32_t step;
     uint32_t end;
+    uint32_t pairs_end; /* up to there pixels may run two at a time; only where step equals tap_bytes */
     uint32_t first;
     int8_t *output;
 } ek_channel_run;
 
 void ek_packed_channel_run(const ek_channel_run *run);
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#include "channel_run_armv6m.h"
-#else
+#if !defined(__thumb__) || defined(__thumb2__) /* else it is in channel_run.S */
 #include "channel_run_c.h"
 #endif
 

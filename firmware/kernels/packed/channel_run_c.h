@@ -5,7 +5,7 @@
  */
 #include "requantize.h"
 
-static inline uint32_t product(uint32_t weight, int32_t element) {
+EK_INLINE uint32_t product(uint32_t weight, int32_t element) {
     return weight * (uint32_t)element;
 }
 

@@ -51,6 +51,7 @@ static EK_NOINLINE void hanging_pixel(const ek_packed_depthwise_conv_2d *conv, c
     }
     run->tap_bytes = (uint32_t)channels;
     run->first = 0;
+    run->pairs_end = 0;
     run->end = run->step;
     ek_packed_channel_run(run);
 }
@@ -63,6 +64,10 @@ static void inner_pixels(const ek_packed_depthwise_conv_2d *conv, const int8_t *
     }
     run->tap_bytes = (uint32_t)conv->window.dilation * conv->input.channels;
     run->first = (uint32_t)(left * conv->input.channels);
+    run->pairs_end = run->first;
+    if (run->tap_bytes == run->step) {
+        run->pairs_end += (uint32_t)(count & ~1) * run->step;
+    }
     run->end = run->first + (uint32_t)count * run->step;
     ek_packed_channel_run(run);
 }

@@ -5,8 +5,10 @@
 
 #include <stdint.h>
 
+#include "../loops.h"
+
 /* The output for x, with the constants x_max, whole, fraction, offset and, if is_signed, zero and -drop. */
-static inline int8_t ek_two_factors(uint32_t x, const uint32_t *constants, int is_signed) {
+EK_INLINE int8_t ek_two_factors(uint32_t x, const uint32_t *constants, int is_signed) {
     if (x > constants[0]) { /* a negative x is large here */
         x = (int32_t)x < 0 ? 0 : constants[0];
     }

@@ -5,13 +5,13 @@
  * The idea: one multiplication of 32 bits for two pixels. A word holds the elements a of one pixel and b of
  * another as a + 65536 * b; times a weight it holds both products, and words can be added as long as the
  * lower sum stays within 16 bits with its sign: that is a quad, four weights whose magnitudes sum up to 255
- * at most. Then 32768 makes the lower sum positive, and with P = a sum of both,
+ * at most, or a couple, any two. Then 32768 makes the lower sum positive, and with P = a sum of both,
  *
  *     high  += P >> 16    is b's sum, with 32 bits;
  *     total += P          is a's + 65536 * b's modulo 2^32: total - 65536 * high is a's.
  *
- * So nothing is masked or split until the end. The 32768s of all quads and the bias are in what total and
- * high start from.
+ * So nothing is masked or split until the end. The 32768s of all quads and couples and the bias are in what
+ * total and high start from.
  */
 #ifndef EDGEKIT_PACKED_TILE_H
 #define EDGEKIT_PACKED_TILE_H
@@ -38,24 +38,7 @@ void ek_packed_pair(const ek_tile *tile);
 void ek_packed_tile_signed(const ek_tile *tile);
 void ek_packed_pair_signed(const ek_tile *tile);
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#define EK_TILE        ek_packed_tile
-#define EK_TILE_SIGNED 0
-#define EK_TILE_PAIRS  2
-#include "tile_armv6m.h"
-#define EK_TILE        ek_packed_pair
-#define EK_TILE_SIGNED 0
-#define EK_TILE_PAIRS  1
-#include "tile_armv6m.h"
-#define EK_TILE        ek_packed_tile_signed
-#define EK_TILE_SIGNED 1
-#define EK_TILE_PAIRS  2
-#include "tile_armv6m.h"
-#define EK_TILE        ek_packed_pair_signed
-#define EK_TILE_SIGNED 1
-#define EK_TILE_PAIRS  1
-#include "tile_armv6m.h"
-#else
+#if !defined(__thumb__) || defined(__thumb2__) /* else it is in tile.S */
 #include "tile_c.h"
 #endif
 

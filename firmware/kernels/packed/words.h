@@ -11,9 +11,7 @@
  */
 int32_t *ek_packed_words(const int8_t *const pixels[4], int32_t *words, uint32_t count);
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#include "words_armv6m.h"
-#else
+#if !defined(__thumb__) || defined(__thumb2__) /* else it is in words.S */
 int32_t *ek_packed_words(const int8_t *const pixels[4], int32_t *words, uint32_t count) {
     const int8_t *const p0 = pixels[0];
     const int8_t *const p1 = pixels[1];
