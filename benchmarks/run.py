@@ -48,6 +48,20 @@ BUILDS: Mapping[str, Mapping[str, object]] = {
     "speed": {"build.optimize": "speed"},
     "size": {"build.optimize": "size"},
 }
+BASELINE: Mapping[tuple[str, str], tuple[int, int]] = {
+    ("vww_96_int8", "mps2-an386"): (24_101_961, 100_708),
+    ("vww_96_int8", "mps3-an547"): (6_558_337, 100_772),
+    ("vww_96_int8", "virt-cortex-m0"): (86_903_280, 100_708),
+    ("pretrainedResnet_quant", "mps2-an386"): (29_864_857, 54_996),
+    ("pretrainedResnet_quant", "mps3-an547"): (4_912_716, 55_028),
+    ("kws_ref_model", "mps2-an386"): (7_699_372, 22_820),
+    ("kws_ref_model", "mps3-an547"): (1_815_255, 27_348),
+    ("ad01_int8", "mps2-an386"): (582_945, 2_580),
+    ("ad01_int8", "mps3-an547"): (149_996, 9_268),
+}
+"""TensorFlow Lite Micro 90b983c2 with CMSIS-NN 4ab83cc3, arm-none-eabi-gcc 12.2.1 and their default flags, on
+the same emulated cores: instructions of an inference, bytes of the arena.
+"""
 _SHARED = Path(os.environ.get("EDGEKIT_SHARED", ROOT.parent / "shared"))
 _ECHO_BYTES = 64_000
 
@@ -125,6 +139,34 @@ def _line(row: Row) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def comparison(rows: list[Row]) -> str:
+    """The same models in TensorFlow Lite Micro, beside the builds that use the fewest instructions and RAM."""
+    lines = [
+        "| model | board | TFLM + CMSIS-NN, instructions | edgekit | times fewer | all channels kept "
+        "| TFLM arena B | edgekit arena B | streamed |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (model, board), (instructions, arena_bytes) in BASELINE.items():
+        costs = {row.build: row.cost for row in rows if (row.cost.model, row.cost.board) == (model, board)}
+        if not {"ram", "speed"} <= costs.keys():
+            continue
+        fewest = min(cost.ticks for cost in costs.values())
+        every, streamed = costs.get("ram, all channels"), costs.get("ram, streamed")
+        cells = (
+            model,
+            board,
+            f"{instructions:,}",
+            f"{fewest:,}",
+            f"{instructions / fewest:.1f}",
+            "" if every is None else f"{every.ticks:,}",
+            f"{arena_bytes:,}",
+            f"{costs['ram'].arena_bytes:,}",
+            "" if streamed is None else f"{streamed.arena_bytes:,}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def stage_times() -> dict[str, float]:
     """Seconds that each stage of the demo takes in an empty workspace."""
     times = {}
@@ -143,8 +185,8 @@ def write_page(rows: list[Row], stages: dict[str, float]) -> None:
     before, rest = text.split(BEGIN_MARK)
     _, after = rest.split(END_MARK)
     seconds = " ".join(f"{name} {value} s," for name, value in stages.items()).rstrip(",")
-    tables = f"{BEGIN_MARK}\n{table(rows)}\nStages of the demo, one after the other: {seconds}.\n{END_MARK}"
-    PAGE.write_text(before + tables + after, encoding="utf-8")
+    tables = f"{BEGIN_MARK}\n{comparison(rows)}\n{table(rows)}\nStages of the demo, one after the other:
+    {seconds}.\n{END_MARK}" PAGE.write_text(before + tables + after, encoding="utf-8")
 
 
 def _models(given: list[Path]) -> list[Path]:
