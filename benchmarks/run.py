@@ -140,7 +140,7 @@ def _line(row: Row) -> str:
 
 
 def comparison(rows: list[Row]) -> str:
-    """The same models in TensorFlow Lite Micro, beside the builds that use the fewest instructions and RAM."""
+    """The same models in TensorFlow Lite Micro, beside the builds that use the least."""
     lines = [
         "| model | board | TFLM + CMSIS-NN, instructions | edgekit | times fewer | all channels kept "
         "| TFLM arena B | edgekit arena B | streamed |",
@@ -185,8 +185,9 @@ def write_page(rows: list[Row], stages: dict[str, float]) -> None:
     before, rest = text.split(BEGIN_MARK)
     _, after = rest.split(END_MARK)
     seconds = " ".join(f"{name} {value} s," for name, value in stages.items()).rstrip(",")
-    tables = f"{BEGIN_MARK}\n{comparison(rows)}\n{table(rows)}\nStages of the demo, one after the other:
-    {seconds}.\n{END_MARK}" PAGE.write_text(before + tables + after, encoding="utf-8")
+    times = f"Stages of the demo, one after the other: {seconds}.\n" if stages else ""
+    tables = f"{BEGIN_MARK}\n{comparison(rows)}\n{table(rows)}\n{times}{END_MARK}"
+    PAGE.write_text(before + tables + after, encoding="utf-8")
 
 
 def _models(given: list[Path]) -> list[Path]:
