@@ -29,7 +29,7 @@ from kernels.running import (
     write_kernel_table,
 )
 
-from edgekit.codegen.kernels.mve import add_constants
+from edgekit.codegen.kernels.addition import add_constants
 from edgekit.codegen.layers import Program, lower
 from edgekit.graph.executor import execute
 from edgekit.graph.ir import Add

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
-from edgekit.codegen.kernels.mve import add_constants
-from edgekit.codegen.kernels.packed import outside_value, window_struct
+from edgekit.codegen.kernels.addition import linear_add_call
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
 from edgekit.codegen.kernels.requantization.one_factor import one_factor
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
@@ -32,7 +32,6 @@ from edgekit.codegen.kernels.values import (
     uint16,
     uint32,
 )
-from edgekit.codegen.rows import own_rows
 from edgekit.graph.ir import (
     Add,
     AveragePool2D,
@@ -127,7 +126,7 @@ def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
 
 
 def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
-    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    channels = graph.tensors[op.inputs[0]].shape[3]
     window = op.window
     is_dilated = window.dilation_width > 1 and window.width > 1
     if op.filter.shape[3] != channels or len(op.filter) < 2 or is_dilated:
@@ -148,8 +147,8 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         f"{_FOLDER}/conv_2d.c",
         "ek_dsp_conv_2d",
         struct(
-            input=array(map(uint16, (width, channels))),
-            output=array(map(uint16, graph.tensors[op.output].shape[2:])),
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
             window=window_struct(window),
             tiles=array(map(uint16, tiles)),
             entries=array(Integer("uint8_t", min(quads - 1, 1 + (quads - 2) % many)) for many in (8, 4)),
@@ -194,8 +193,8 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         f"{_FOLDER}/depthwise_conv_2d.c",
         "ek_dsp_depthwise_conv_2d",
         struct(
-            input=array(map(uint16, (width, channels))),
-            output=array(map(uint16, (output_width, channels))),
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
             inner=uint16(output_width - (right > 0)),
             outside=Integer("uint8_t", left),
             input_zero_point=int8(op.input_zero_point),
@@ -262,24 +261,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _add(op: Add, graph: Graph) -> KernelCall | None:
-    constants = add_constants(op)
-    if constants is None:
-        return None
-    first, second, offset, shift = constants
-    return KernelCall(
-        "ek_dsp_add_s8",
-        f"{_FOLDER}/add.c",
-        "ek_dsp_add",
-        struct(
-            size=uint32(own_rows(graph.tensors[op.output]).row_bytes),
-            multipliers=array((Integer("int32_t", first), Integer("int32_t", second))),
-            offset=Integer("int32_t", offset),
-            shift=Integer("uint8_t", shift),
-            activation_min=int8(op.activation_min),
-            activation_max=int8(op.activation_max),
-        ),
-        header=_HEADER,
-    )
+    return linear_add_call(op, graph, "dsp", _HEADER)
 
 
 def _tiles(width: int) -> tuple[int, int]:

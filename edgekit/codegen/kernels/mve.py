@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
+from edgekit.codegen.kernels.addition import linear_add_call
+from edgekit.codegen.kernels.geometry import row_shape, window_struct
 from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
 from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
@@ -20,17 +22,12 @@ from edgekit.codegen.kernels.values import (
     Integer,
     KernelCall,
     Struct,
-    array,
     check_ranges,
     dims,
     int8,
-    only,
     struct,
-    uint16,
     uint32,
 )
-from edgekit.codegen.rows import own_rows
-from edgekit.graph import arithmetic
 from edgekit.graph.ir import (
     Add,
     AveragePool2D,
@@ -39,7 +36,6 @@ from edgekit.graph.ir import (
     FullyConnected,
     Graph,
     Op,
-    Window,
 )
 
 _HEADER = "edgekit/ek_kernels_mve.h"
@@ -60,10 +56,6 @@ _DEPTHWISE_SCRATCH_BYTES = 384
 _LARGEST_TILES = {1: 12, 2: 6}
 _ZEROS_BEFORE = 6
 _ZEROS_BEHIND = 8
-
-_LARGEST_ADD_SHIFT = 24
-_LEAST_ADD_SHIFT = 18
-_ADD_TRIES = 3
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -118,9 +110,9 @@ def _convolution(
         f"{_FOLDER}/{name}.c",
         "ek_mve_conv_2d",
         struct(
-            input=_row_shape(graph, op.inputs[0]),
-            output=_row_shape(graph, op.output),
-            window=_window(op.window),
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
+            window=window_struct(op.window),
             input_zero_point=int8(op.input_zero_point),
             stage=stage.params,
             stream_words=uint32(stream.size),
@@ -184,9 +176,9 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         f"{_FOLDER}/depthwise_conv_2d.c",
         "ek_mve_depthwise_conv_2d",
         struct(
-            input=_row_shape(graph, op.inputs[0]),
-            output=_row_shape(graph, op.output),
-            window=_window(window),
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
+            window=window_struct(window),
             input_zero_point=int8(op.input_zero_point),
             tile_pixels=Integer("uint8_t", _LARGEST_TILES[window.stride_width]),
             stage=stage.params,
@@ -233,24 +225,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _add(op: Add, graph: Graph) -> KernelCall | None:
-    constants = add_constants(op)
-    if constants is None:
-        return None
-    first, second, offset, shift = constants
-    return KernelCall(
-        "ek_mve_add_s8",
-        f"{_FOLDER}/add.c",
-        "ek_mve_add",
-        struct(
-            size=uint32(own_rows(graph.tensors[op.output]).row_bytes),
-            multipliers=array((Integer("int32_t", first), Integer("int32_t", second))),
-            offset=Integer("int32_t", offset),
-            shift=Integer("uint8_t", shift),
-            activation_min=int8(op.activation_min),
-            activation_max=int8(op.activation_max),
-        ),
-        header=_HEADER,
-    )
+    return linear_add_call(op, graph, "mve", _HEADER)
 
 
 @_call.register
@@ -263,9 +238,9 @@ def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
         f"{_FOLDER}/average_pool_2d.c",
         "ek_pool_2d",
         struct(
-            input=_row_shape(graph, op.inputs[0]),
-            output=_row_shape(graph, op.output),
-            window=_window(window),
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
+            window=window_struct(window),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
         ),
@@ -281,72 +256,6 @@ def accumulate_call(graph: Graph, op: Op) -> KernelCall:
         source=f"{_FOLDER}/accumulate.c",
         header=_HEADER,
     )
-
-
-def add_constants(op: Add) -> tuple[int, int, int, int] | None:
-    """``(first, second, offset, shift)`` with which (a * first + b * second + offset) >> shift, clamped, is
-    the byte that ``op`` makes of a and b, for all 65,536 pairs; None where a few tries find none.
-    """
-    wanted = _sums_of_all_pairs(op)
-    output = op.output_requantization
-    output_factor = only(output.multiplier) * 2.0 ** (only(output.shift) - 31)
-    factors = [
-        only(r.multiplier) * 2.0 ** (only(r.shift) - 31 + op.left_shift) * output_factor
-        for r in op.input_requantizations
-    ]
-    tries = range(-_ADD_TRIES, _ADD_TRIES + 1)
-    near = sorted(((a, b) for a in tries for b in tries), key=lambda pair: abs(pair[0]) + abs(pair[1]))
-    for shift in range(_LARGEST_ADD_SHIFT, 0, -1):
-        first, second = (round(factor * 2.0**shift) for factor in factors)
-        if 255 * (abs(first) + abs(second)) >= 2**32:
-            continue
-        for a, b in near:
-            offset = _add_offset(first + a, second + b, shift, wanted)
-            if offset is not None:
-                return first + a, second + b, offset, shift
-        if shift < _LEAST_ADD_SHIFT:
-            return None
-    return None
-
-
-def _sums_of_all_pairs(op: Add) -> NDArray[np.int32]:
-    """The clamped results of ``op``: (256, 256), indexed by a + 128 and b + 128."""
-    values = np.arange(-128, 128, dtype=np.int32)
-    operands = [
-        arithmetic.multiply_by_quantized_multiplier(
-            arithmetic.shift_left_wrapping(values - np.int32(zero_point), op.left_shift)[:, None],
-            requantization.multiplier,
-            requantization.shift,
-        )[:, 0]
-        for requantization, zero_point in zip(op.input_requantizations, op.input_zero_points, strict=True)
-    ]
-    total = operands[0][:, None] + operands[1][None, :]
-    output = op.output_requantization
-    scaled = arithmetic.multiply_by_quantized_multiplier(total[..., None], output.multiplier, output.shift)
-    raised: NDArray[np.int32] = scaled[..., 0] + np.int32(op.output_zero_point)
-    return raised.clip(op.activation_min, op.activation_max)
-
-
-def _add_offset(first: int, second: int, shift: int, wanted: NDArray[np.int32]) -> int | None:
-    """The middle of the offsets that are right for all pairs, if there is any."""
-    values = np.arange(-128, 128, dtype=np.int64)
-    products = values[:, None] * first + values[None, :] * second
-    lowest, highest = int(wanted.min()), int(wanted.max())
-    if lowest == highest:
-        return None
-    # The smallest and the largest sum of each result, and what all results above and below allow.
-    smallest = np.full(highest - lowest + 1, np.iinfo(np.int64).max // 2)
-    largest = -smallest
-    np.minimum.at(smallest, wanted - lowest, products)
-    np.maximum.at(largest, wanted - lowest, products)
-    smallest = np.minimum.accumulate(smallest[::-1])[::-1][1:]
-    largest = np.maximum.accumulate(largest)[:-1]
-    thresholds = np.arange(lowest + 1, highest + 1, dtype=np.int64) << shift
-    least, most = int((thresholds - smallest).max()), int((thresholds - 1 - largest).min())
-    offset = (least + most) // 2
-    # Only the whole sum must fit: int32 wraps around on the way.
-    fits = int(products.min()) + offset >= -(2**31) and int(products.max()) + offset < 2**31
-    return offset if least <= most and fits and abs(offset) < 2**31 else None
 
 
 @dataclass(frozen=True)
@@ -418,18 +327,3 @@ def _meets_columns(op: Conv2D | DepthwiseConv2D, graph: Graph) -> bool:
     width, columns = (graph.tensors[index].shape[2] for index in (op.inputs[0], op.output))
     last = (columns - 1) * window.stride_width - window.pad_left
     return window.pad_left < window.width and last < width
-
-
-def _window(window: Window) -> Struct:
-    return struct(
-        height=uint16(window.height),
-        width=uint16(window.width),
-        stride=uint16(window.stride_width),
-        dilation=uint16(window.dilation_width),
-        pad_left=uint16(window.pad_left),
-    )
-
-
-def _row_shape(graph: Graph, index: int) -> Struct:
-    _, _, width, channels = graph.tensors[index].shape
-    return array(map(uint16, (width, channels)))

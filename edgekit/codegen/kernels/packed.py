@@ -10,7 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.codegen.kernels.mve import add_constants
+from edgekit.codegen.kernels.addition import linear_add_call
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
     Weighted,
@@ -23,8 +24,6 @@ from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
     KernelCall,
-    Struct,
-    array,
     check_ranges,
     dims,
     int8,
@@ -32,7 +31,6 @@ from edgekit.codegen.kernels.values import (
     uint16,
     uint32,
 )
-from edgekit.codegen.rows import own_rows
 from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
 
 _HEADER = "edgekit/ek_kernels_packed.h"
@@ -74,7 +72,7 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, FullyConnected):
         return _fully_connected(op)
     if isinstance(op, Add):
-        return _add(graph, op)
+        return linear_add_call(op, graph, "packed", _HEADER)
     return None
 
 
@@ -85,7 +83,7 @@ def armv6m_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
 
 
 def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) -> KernelCall | None:
-    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    channels = graph.tensors[op.inputs[0]].shape[3]
     weights = op.filter.reshape(len(op.filter), -1).astype(np.int64)
     if weights.shape[1] > _MAX_DEPTH or op.filter.shape[3] != channels:
         return None
@@ -101,8 +99,8 @@ def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) ->
     is_signed = bool(factors.drop.any())
     stream = _stream(weights, raw_bias(op, weights), factors, is_signed)
     params = struct(
-        input=array(map(uint16, (width, channels))),
-        output=array(map(uint16, graph.tensors[op.output].shape[2:])),
+        input=row_shape(graph, op.inputs[0]),
+        output=row_shape(graph, op.output),
         window=window_struct(op.window),
         depth=uint16(depth),
         input_zero_point=int8(op.input_zero_point),
@@ -160,8 +158,8 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
     words = np.column_stack([start, weights, *constants]) & _WORD_MASK
     first, count = inner_columns(op.window, width, output_width)
     params = struct(
-        input=array(map(uint16, (width, channels))),
-        output=array(map(uint16, (output_width, channels))),
+        input=row_shape(graph, op.inputs[0]),
+        output=row_shape(graph, op.output),
         window=window_struct(op.window),
         inner_first=uint16(first),
         inner_count=uint16(count),
@@ -244,23 +242,6 @@ def _side_by_side(filters: list[_Quads]) -> _Quads:
     return [(number, [weight + 128 for weight in part]) for (_, number), part in sorted(parts.items())]
 
 
-def _add(graph: Graph, op: Add) -> KernelCall | None:
-    constants = add_constants(op)
-    if constants is None:
-        return None
-    first, second, offset, shift = constants
-    params = struct(
-        size=uint32(own_rows(graph.tensors[op.output]).row_bytes),
-        multipliers=array((Integer("int32_t", first), Integer("int32_t", second))),
-        offset=Integer("int32_t", offset),
-        shift=Integer("uint8_t", shift),
-        activation_min=int8(op.activation_min),
-        activation_max=int8(op.activation_max),
-    )
-    check_ranges(op, params)
-    return KernelCall("ek_packed_add_s8", f"{_FOLDER}/add.c", "ek_packed_add", params, header=_HEADER)
-
-
 def _seen_columns(window: Window) -> int:
     """The columns that the windows of four neighbouring pixels see together."""
     return 3 * window.stride_width + (window.width - 1) * window.dilation_width + 1
@@ -271,22 +252,6 @@ def inner_columns(window: Window, width: int, output_width: int) -> tuple[int, i
     left = np.arange(output_width) * window.stride_width - window.pad_left
     inside = (left >= 0) & (left + (window.width - 1) * window.dilation_width < width)
     return int(np.argmax(inside)), int(inside.sum())
-
-
-def outside_value(op: Conv2D | DepthwiseConv2D) -> int | None:
-    """What rows above and below the input hold, where there are such."""
-    return op.input_zero_point if op.window.pad_top > 0 or op.window.pad_bottom > 0 else None
-
-
-def window_struct(window: Window) -> Struct:
-    """``ek_window``."""
-    return struct(
-        height=uint16(window.height),
-        width=uint16(window.width),
-        stride=uint16(window.stride_width),
-        dilation=uint16(window.dilation_width),
-        pad_left=uint16(window.pad_left),
-    )
 
 
 def _stream(

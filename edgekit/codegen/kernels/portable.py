@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from edgekit.codegen.kernels.geometry import row_shape, window_struct
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -31,7 +32,6 @@ from edgekit.graph.ir import (
     Op,
     Pad,
     Softmax,
-    Window,
 )
 
 
@@ -59,9 +59,9 @@ def _params(op: Op, graph: Graph) -> Struct:
 @_params.register
 def _conv_2d(op: Conv2D, graph: Graph) -> Struct:
     return struct(
-        input=_row_shape(graph, op.inputs[0]),
-        output=_row_shape(graph, op.output),
-        window=_window(op.window),
+        input=row_shape(graph, op.inputs[0]),
+        output=row_shape(graph, op.output),
+        window=window_struct(op.window),
         input_zero_point=int8(op.input_zero_point),
         weights=ConstantArray("weights", "int8_t", op.filter, f"OHWI {dims(op.filter.shape)}"),
         stage=_output_stage(op),
@@ -71,9 +71,9 @@ def _conv_2d(op: Conv2D, graph: Graph) -> Struct:
 @_params.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> Struct:
     return struct(
-        input=_row_shape(graph, op.inputs[0]),
-        output=_row_shape(graph, op.output),
-        window=_window(op.window),
+        input=row_shape(graph, op.inputs[0]),
+        output=row_shape(graph, op.output),
+        window=window_struct(op.window),
         depth_multiplier=uint16(op.depth_multiplier),
         input_zero_point=int8(op.input_zero_point),
         weights=ConstantArray("weights", "int8_t", op.filter, f"HWO {dims(op.filter.shape[1:])}"),
@@ -119,9 +119,9 @@ def _add(op: Add, graph: Graph) -> Struct:
 @_params.register
 def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> Struct:
     return struct(
-        input=_row_shape(graph, op.inputs[0]),
-        output=_row_shape(graph, op.output),
-        window=_window(op.window),
+        input=row_shape(graph, op.inputs[0]),
+        output=row_shape(graph, op.output),
+        window=window_struct(op.window),
         activation_min=int8(op.activation_min),
         activation_max=int8(op.activation_max),
     )
@@ -130,7 +130,7 @@ def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> Struct:
 @_params.register
 def _mean(op: Mean, graph: Graph) -> Struct:
     return struct(
-        input=_row_shape(graph, op.inputs[0]),
+        input=row_shape(graph, op.inputs[0]),
         height=uint16(graph.tensors[op.inputs[0]].shape[1]),
         multiplier=Integer("int32_t", only(op.requantization.multiplier)),
         shift=int8(only(op.requantization.shift)),
@@ -165,7 +165,7 @@ def _softmax(op: Softmax, graph: Graph) -> Struct:
 
 def accumulate_call(graph: Graph, op: Op) -> KernelCall:
     """Takes up a row of the image in the sums of its channels."""
-    params = struct(input=_row_shape(graph, op.inputs[0]))
+    params = struct(input=row_shape(graph, op.inputs[0]))
     check_ranges(op, params)
     return KernelCall("ek_accumulate_s8", "kernels/accumulate.c", "ek_accumulate", params)
 
@@ -208,19 +208,3 @@ def _output_stage(op: Conv2D | DepthwiseConv2D | FullyConnected) -> Struct:
         activation_min=int8(op.activation_min),
         activation_max=int8(op.activation_max),
     )
-
-
-def _window(window: Window) -> Struct:
-    return struct(
-        height=uint16(window.height),
-        width=uint16(window.width),
-        stride=uint16(window.stride_width),
-        dilation=uint16(window.dilation_width),
-        pad_left=uint16(window.pad_left),
-    )
-
-
-def _row_shape(graph: Graph, index: int) -> Struct:
-    """``ek_row_shape`` of an NHWC activation."""
-    _, _, width, channels = graph.tensors[index].shape
-    return array(map(uint16, (width, channels)))

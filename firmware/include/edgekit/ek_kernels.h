@@ -150,6 +150,18 @@ typedef struct ek_add {
     uint8_t left_shift; /* bits of headroom that the common scale adds: 20 in TensorFlow Lite */
 } ek_add;
 
+/* ADD by one multiplication an operand, for kernels of single instruction sets:
+ * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped, is the right byte for all 65,536
+ * pairs of bytes, which the generator tried. The sum itself fits int32; its parts may wrap around. */
+typedef struct ek_linear_add {
+    uint32_t size;          /* elements of each row */
+    int32_t multipliers[2]; /* one an operand */
+    int32_t offset;
+    uint8_t shift; /* 1..24 */
+    int8_t activation_min;
+    int8_t activation_max;
+} ek_linear_add;
+
 /* ADD (params: ek_add; rows[0] and rows[1]: a row of each operand, which may be the same), element by
  * element: q = Q(a + b, output_multiplier, output_shift) + output_zero_point, clamped, where a and b are the
  * operands at the common scale. */

@@ -139,18 +139,7 @@ void ek_dsp_fully_connected_s8(const void *params, const int8_t *const *rows, in
 void ek_dsp_fully_connected_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                      void *scratch);
 
-typedef struct ek_dsp_add {
-    uint32_t size;          /* elements of each row */
-    int32_t multipliers[2]; /* one an operand */
-    int32_t offset;
-    uint8_t shift;
-    int8_t activation_min;
-    int8_t activation_max;
-} ek_dsp_add;
-
-/* ADD (params: ek_dsp_add; rows[0] and rows[1]: a row of each operand), element by element:
- * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped. The generator found constants with
- * which that is right for all pairs. */
+/* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* As ek_accumulate_s8 (params: ek_accumulate), for four channels and more, of rows of 256 pixels at most. */

@@ -112,20 +112,7 @@ typedef struct ek_mve_fully_connected {
 /* FULLY_CONNECTED (params: ek_mve_fully_connected). No scratch. */
 void ek_mve_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/*
- * ADD for which (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped, is the right byte for
- * all 65,536 pairs: the generator tries them. The sum stays within int32.
- */
-typedef struct ek_mve_add {
-    uint32_t size; /* elements of each row */
-    int32_t multipliers[2];
-    int32_t offset;
-    uint8_t shift; /* 1..24 */
-    int8_t activation_min;
-    int8_t activation_max;
-} ek_mve_add;
-
-/* ADD (params: ek_mve_add; rows[0] and rows[1]: a row of each operand). No scratch. */
+/* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_mve_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* AVERAGE_POOL_2D (params: ek_pool_2d) over windows that lie inside the input as a whole. No scratch. */

@@ -99,18 +99,7 @@ typedef struct ek_packed_fully_connected {
 void ek_packed_fully_connected_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                   void *scratch);
 
-typedef struct ek_packed_add {
-    uint32_t size;          /* elements of each row */
-    int32_t multipliers[2]; /* one an operand */
-    int32_t offset;
-    uint8_t shift;
-    int8_t activation_min;
-    int8_t activation_max;
-} ek_packed_add;
-
-/* ADD (params: ek_packed_add; rows[0] and rows[1]: a row of each operand), element by element:
- * (a * multipliers[0] + b * multipliers[1] + offset) >> shift, clamped. The generator found constants with
- * which that is right for all pairs. */
+/* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_packed_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 #ifdef __cplusplus

@@ -35,7 +35,7 @@ static EK_NOINLINE void add_fours(constants with, const int8_t *a, const int8_t 
 }
 
 void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_dsp_add *const add = params;
+    const ek_linear_add *const add = params;
     const constants with = {(uint32_t)add->multipliers[0], (uint32_t)add->multipliers[1],
                             (uint32_t)add->offset, add->shift};
     (void)scratch;

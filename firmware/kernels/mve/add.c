@@ -9,7 +9,7 @@
 #include <arm_mve.h>
 
 void ek_mve_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_mve_add *const add = params;
+    const ek_linear_add *const add = params;
     const int8_t *a = rows[0];
     const int8_t *b = rows[1];
     const int32x4_t factor_a = vdupq_n_s32(add->multipliers[0]);

@@ -6,7 +6,7 @@
 #include "../requantize.h"
 
 void ek_packed_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch) {
-    const ek_packed_add *const add = params;
+    const ek_linear_add *const add = params;
     const uint32_t multiplier_a = (uint32_t)add->multipliers[0];
     const uint32_t multiplier_b = (uint32_t)add->multipliers[1];
     const uint32_t offset = (uint32_t)add->offset;
