@@ -110,7 +110,7 @@ def _conv_2d(op: Conv2D, graph: Graph, layer: Layer) -> Work:
         work |= {
             name: rows * count,
             f"{name}_channels": rows * count * filters,
-            f"{name}_bytes": rows * count * max(_weight_bytes(call) - _CONSTANT_BYTES * filters, 0),
+            **{f"{name}_{what}": rows * count * met for what, met in _walk(call, filters)},
         }
     return work
 
@@ -212,6 +212,11 @@ def _columns_seen(window: Window, input_width: int, width: int, call: KernelCall
 def _inside(reach: Reach, y: int, height: int) -> int:
     first = y * reach.stride - reach.pad_top
     return sum(0 <= first + tap * reach.dilation < height for tap in range(reach.taps))
+
+
+def _walk(call: KernelCall, filters: int) -> tuple[tuple[str, int], ...]:
+    """What a walk through the weights of so many filters meets."""
+    return call.walk or (("bytes", max(_weight_bytes(call) - _CONSTANT_BYTES * filters, 0)),)
 
 
 def _weight_bytes(call: KernelCall) -> int:

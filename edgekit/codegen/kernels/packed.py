@@ -97,7 +97,8 @@ def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) ->
     if factors is None:
         return None
     is_signed = bool(factors.drop.any())
-    stream = _stream(weights, raw_bias(op, weights), factors, is_signed)
+    split = [_quads_and_couples(row) for row in weights.tolist()]
+    stream = _stream(split, raw_bias(op, weights), factors, is_signed)
     params = struct(
         input=row_shape(graph, op.inputs[0]),
         output=row_shape(graph, op.output),
@@ -119,6 +120,10 @@ def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) ->
         scratch_bytes=scratch_bytes,
         outside=outside_value(op),
         tile_pixels=_TILE_PIXELS,
+        walk=(
+            ("quads", sum(len(quads) for quads, _ in split)),
+            ("couples", sum(len(couples) for _, couples in split)),
+        ),
     )
 
 
@@ -255,13 +260,12 @@ def inner_columns(window: Window, width: int, output_width: int) -> tuple[int, i
 
 
 def _stream(
-    weights: Int64Array, bias: Int64Array, factors: TwoFactors, is_signed: bool
+    filters: list[tuple[_Quads, list[int]]], bias: Int64Array, factors: TwoFactors, is_signed: bool
 ) -> NDArray[np.uint32]:
-    """The filters as ``ek_packed_conv_2d.weights``, whose rows ``weights`` has."""
+    """``filters``, as quads and couples, as ``ek_packed_conv_2d.weights``."""
     words: list[int] = []
     constants = _constants(factors, is_signed)
-    for channel, row in enumerate(weights.tolist()):
-        quads, couples = _quads_and_couples(row)
+    for channel, (quads, couples) in enumerate(filters):
         start = int(bias[channel] - factors.origin[channel])
         words += [start + (start << 16) - _POSITIVE * (len(quads) + len(couples) // 2), start]
         words += [*_runs(quads, _QUAD * _WORDS_BYTES, _QUAD), _WORD_BYTES * len(couples), *couples]

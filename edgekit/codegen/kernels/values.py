@@ -62,7 +62,8 @@ class KernelCall:
     such rows, and gets NULL. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and walks
     through its weights once for all of them. A depthwise one computes ``tile_channels`` of them at a time;
     ``merged_pixels`` neighbours are one pixel of so many times the channels to it. ``variant`` names the way
-    that it takes where its parameters decide between ways of different cost.
+    that it takes where its parameters decide between ways of different cost, and ``walk`` says what a walk
+    through the weights meets, where their bytes alone do not tell.
     """
 
     function: str
@@ -78,6 +79,7 @@ class KernelCall:
     tile_channels: int = 1
     merged_pixels: int = 1
     variant: str = ""
+    walk: tuple[tuple[str, int], ...] = ()
 
     @property
     def cost_name(self) -> str:
