@@ -18,7 +18,7 @@ from pathlib import Path
 import linux_cores
 import msgspec
 import numpy as np
-from calibration_layers import calibration_graphs, chain
+from calibration_layers import WHOLE_MEANS, calibration_graphs, chain
 from numpy.typing import NDArray
 from object_code import ObjectPiece, reached, read_pieces
 
@@ -44,8 +44,6 @@ EMULATED = {
     "cortex-m0": "virt-cortex-m0",
     "cortex-m3": "mps2-an385",
     "cortex-m4f": "virt-cortex-m4",
-    "cortex-m7f": "virt-cortex-m7",
-    "cortex-m33f": "virt-cortex-m33",
     "cortex-m55": "mps3-an547",
     "rv32imc": "virt-rv32",
     "cortex-a53": "rpi3",
@@ -289,7 +287,7 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
         sizes: dict[str, int] = {}
         for features in _feature_sets(core):
             for graph in calibration_graphs():
-                program = lower(graph, features, accumulate=True)
+                program = lower(graph, features, accumulate=graph.name != WHOLE_MEANS)
                 if is_linux(board):
                     counts = count_process(program, roomy_plan(program), board, level)
                     measurements += measurements_of(program, counts)

@@ -32,6 +32,9 @@ from edgekit.graph.ir import (
 
 Shape: TypeAlias = tuple[int, ...]
 
+WHOLE_MEANS = "means"
+"""Of these layers' means each is to run as a whole; elsewhere they take up rows one by one."""
+
 _POINT = (1, 1)
 _MOST_PRODUCTS = 120_000
 _WEIGHT_SIGMA = 30.0
@@ -136,6 +139,11 @@ class LayerMaker:
             window = Window(*size, stride, stride, 1, 1, 0, 0, 0, 0)
             target_shape = (1, (height - size[0]) // stride + 1, (width - size[1]) // stride + 1, channels)
             self._pool(AveragePool2D if number % 3 else MaxPool2D, shape, target_shape, window)
+
+    def means(self, count: int) -> None:
+        """MEAN."""
+        for _ in range(count):
+            self._mean(self._image(least=2))
 
     def others(self, count: int) -> None:
         """PAD and SOFTMAX."""
@@ -278,6 +286,7 @@ def calibration_graphs(seed: int = 0) -> Iterator[Graph]:
         ("depthwise", lambda maker: maker.depthwise(60, [(3, 3)])),
         ("depthwise_large", lambda maker: maker.depthwise(40, large)),
         ("others", _others),
+        (WHOLE_MEANS, lambda maker: maker.means(12)),
     ]
     for number, (name, make) in enumerate(makers):
         maker = LayerMaker(seed + number)

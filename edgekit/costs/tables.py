@@ -19,8 +19,15 @@ _FOLDER = Path(__file__).resolve().parent / "tables"
 _LEVELS = {"ram": "size", "size": "size", "speed": "speed"}
 """What compilers optimize for, by ``--optimize``."""
 
-_MEASURED_AS = {"cortex-m0plus": "cortex-m0", "cortex-m4": "cortex-m4f"}
-"""Cores that run the same code as another one that was measured."""
+_MEASURED_AS = {
+    "cortex-m0plus": "cortex-m0",
+    "cortex-m4": "cortex-m4f",
+    "cortex-m7f": "cortex-m4f",
+    "cortex-m33f": "cortex-m4f",
+}
+"""Cores that run nearly the same code as another one that was measured: their instructions in assembly are the
+same, and what compilers make of C differs little.
+"""
 
 
 class Piece(Record, frozen=True):
