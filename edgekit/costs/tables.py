@@ -25,8 +25,8 @@ _MEASURED_AS = {
     "cortex-m7f": "cortex-m4f",
     "cortex-m33f": "cortex-m4f",
 }
-"""Cores that run nearly the same code as another one that was measured: their instructions in assembly are the
-same, and what compilers make of C differs little.
+"""Cores that run nearly the same code as another one that was measured: assembly is the same, and what
+compilers make of C differs little.
 """
 
 
