@@ -35,7 +35,10 @@ COMPILED = ("pico", "stm32f405", "nucleo_l4r5zi", "microbit_v2", "qemu-rv32", "m
 
 
 def job(folder: Path, model: Path, board: str, toolchain: str, optimize: str = "ram", **build: object) -> Job:
-    require_toolchain(toolchain, load_board(board))
+    profile = load_board(board)
+    require_toolchain(toolchain, profile)
+    if cost_table(profile.mcu.core, toolchain) is None:
+        pytest.skip(f"{profile.mcu.core} was not measured with {toolchain}")
     values = {
         "build.board": board,
         "build.toolchain": toolchain,
@@ -123,6 +126,11 @@ def test_instructions_of_linux_cores(tmp_path, small_network, board, monkeypatch
     predicted = predict(program, plan, cost_table(profile.mcu.core, "zig"), "speed", "posix")
     assert predicted.instructions == pytest.approx(count.total, rel=INSTRUCTIONS_TOLERANCE)
     assert predicted.flash_bytes is None
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4f", "cortex-m55", "rv32imc", "cortex-m3"])
+def test_cores_without_an_operating_system_were_measured(core):
+    assert cost_table(core, "zig") is not None
 
 
 def test_nothing_is_told_of_cores_that_were_not_measured():
