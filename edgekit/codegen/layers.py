@@ -16,12 +16,20 @@ from edgekit.codegen.border import check_border
 from edgekit.codegen.kernels import accumulate_call, kernel_call
 from edgekit.codegen.kernels.portable import mean_of_sums_call
 from edgekit.codegen.kernels.values import KernelCall
-from edgekit.codegen.rows import Reach, Rows, as_one_row, is_global_mean, operands, output_rows, own_rows
+from edgekit.codegen.rows import (
+    LARGEST_COUNT,
+    Reach,
+    Rows,
+    as_one_row,
+    is_global_mean,
+    operands,
+    output_rows,
+    own_rows,
+)
 from edgekit.errors import ModelError, UsageError
 from edgekit.graph.ir import AveragePool2D, Graph, Mean, Op, Reshape
 
 _SUM_BYTES = 4
-_LARGEST_COUNT = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -184,10 +192,10 @@ def _check_counts(layer: Layer) -> None:
     counts = [layer.rows.height]
     for operand in layer.operands:
         counts += [operand.rows.height, operand.reach.taps, operand.reach.stride, operand.reach.dilation]
-    if max(counts) > _LARGEST_COUNT:
+    if max(counts) > LARGEST_COUNT:
         raise ModelError(
             f"operator {layer.op.index} of the model, {layer.op.opcode}, is too large for the ahead-of-time "
-            f"engine: it has {max(counts)} rows, taps or steps between them, {_LARGEST_COUNT} fit. Use a "
+            f"engine: it has {max(counts)} rows, taps or steps between them, {LARGEST_COUNT} fit. Use a "
             "smaller model."
         )
 

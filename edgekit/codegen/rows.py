@@ -28,6 +28,9 @@ from edgekit.graph.ir import (
     Window,
 )
 
+LARGEST_COUNT = 0xFFFF
+"""Most columns of a row, and most rows, that kernels and engine count."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -158,6 +161,7 @@ def mergeable(graph: Graph) -> tuple[int, ...]:
         and (op.window.height, op.window.width) == (1, 1)
         and (op.window.stride_height, op.window.stride_width) == (1, 1)
         and graph.tensors[op.inputs[0]].shape == (*graph.tensors[op.output].shape[:3], op.filter.shape[3])
+        and prod(graph.tensors[op.output].shape[1:3]) <= LARGEST_COUNT
     )
 
 

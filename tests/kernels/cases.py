@@ -169,7 +169,7 @@ def packed_cases() -> Iterator[Case]:
         for extent, window, channels in (((2, 9), (1, 1), 37), ((5, 6), (3, 3), 12), ((1, 3), (1, 3), 5)):
             yield _weights_of(name, choice, share, extent, window, channels)
     for width, stride in ((14, (1, 1)), (13, (1, 1)), (14, (2, 2))):
-        yield _behind_relu(_depthwise_conv_2d((5, width), (3, 3), stride, (1, 1), "SAME", 37, 1))
+        yield _clamped_at_zero(_depthwise_conv_2d((5, width), (3, 3), stride, (1, 1), "SAME", 37, 1))
     for shift, zero_point, clamp in (
         (-3, -128, FULL_RANGE),
         (-3, 5, FULL_RANGE),
@@ -210,6 +210,9 @@ def rounded_once_cases() -> Iterator[Case]:
             yield case
             yield _behind_relu(case, random)
     yield _behind_relu(_conv_2d((9, 10), (10, 4), (2, 2), (1, 1), "SAME", 1, 64), random)
+    # No window lies inside the input.
+    for width, size, stride in ((2, 3, 2), (1, 2, 2), (3, 4, 3), (1, 3, 2)):
+        yield _behind_relu(_conv_2d((5, width), (3, size), (2, stride), (1, 1), "SAME", 8, 8), random)
     for width, channels in ((48, 8), (25, 4), (13, 8), (12, 16), (7, 4), (6, 64), (5, 8), (3, 12), (1, 4)):
         for stride in ((1, 1), (2, 2)):
             yield _behind_relu(
@@ -311,7 +314,7 @@ def extremes_of_int8() -> Array:
     return np.array([127, 127, -128, -128, 0, 90], np.int8)
 
 
-def _behind_relu(case: Case) -> Case:
+def _clamped_at_zero(case: Case) -> Case:
     """The same with an output that has no negative values."""
     (op,) = case.graph.ops
     assert isinstance(op, DepthwiseConv2D)

@@ -107,11 +107,14 @@ int main(void) {
         const ek_kernel kernel = kernel_table[read_word()];
         void *const params = read_params();
         const int32_t pointers = read_word();
-        int8_t *const scratch = allocate((size_t)read_word());
+        const size_t scratch_bytes = (size_t)read_word();
+        int8_t *const scratch = allocate(scratch_bytes);
         const int32_t calls = read_word();
         const size_t alignment = (size_t)read_word();
         read_pointers(params, pointers);
         for (int32_t call = 0; call < calls; call++) {
+            /* Whatever an earlier call left there: a kernel that reads it before it writes shows. */
+            memset(scratch, CANARY + call, scratch_bytes);
             run_call(kernel, params, scratch, (size_t)call * alignment % 16);
         }
         release(0);

@@ -177,6 +177,7 @@ FAULTS = {
     "single pixel: order of sums": ("dot_pixel.S", "q0[3], q0[1], r2, r6", "q0[3], q0[1], r6, r2"),
     "single pixel: ties": ("dot_pixel.S", "vshr.s32 q1, q0, #31", "vshr.u32 q1, q0, #31"),
     "ties": ("finish.inc", "vshr.s32 q4", "vshr.u32 q4"),
+    "no window inside": ("conv_2d.c", "room < 0 ? -1 : room / stride", "room / stride"),
     "shifts of other channels": ("finish.inc", "\\shifts, \\shifts, #8", "\\shifts, \\shifts, #16"),
     "lower clamp": ("finish.inc", "vmax.s8 q6, q6, q3", "vmax.s8 q6, q6, q6"),
     "single rounding": ("finish.inc", "vqrshrnt.s32 q7, q3, #FRACTION_BITS", "vqrshrnt.s32 q7, q3, #11"),

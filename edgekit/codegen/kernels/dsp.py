@@ -59,6 +59,8 @@ _COLUMNS_BYTES = 88  # scratch of depthwise convolutions
 _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
 _MAX_RIGHT_SHIFT = 22
+# The exact kernel doubles sums.
+_EXACT_LIMIT = 1 << 30
 _WORD_MASK = (1 << 32) - 1
 _WORD_BYTES = 4
 
@@ -342,7 +344,7 @@ def _stage(op: Weighted, weights: Int64Array, channels: Int64Array, unit_bits: I
     if factor is not None:
         constants = np.column_stack([factor.multiplier, factor.addend])
         return _Stage(used, bias + factor.delta, constants, False, largest_sum + factor.delta)
-    exact = _exact_constants(op, stairs)
+    exact = _exact_constants(op, stairs) if largest_sum.max() < _EXACT_LIMIT else None
     return None if exact is None else _Stage(used, bias, exact, True, largest_sum)
 
 

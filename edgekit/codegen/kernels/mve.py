@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import row_shape, window_struct
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
 from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
 from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
@@ -80,7 +80,9 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     filters, channels = op.filter.shape[0], int(op.filter.shape[3])
     stage = _stage(op, op.filter.reshape(filters, -1))
     is_grouped = graph.tensors[op.inputs[0]].shape[3] != channels
-    if stage is None or is_grouped or window.dilation_width != 1 or not _meets_columns(op, graph):
+    is_padded_pixel = (window.height, window.width) == (1, 1) and outside_value(op) is not None
+    is_usual = window.dilation_width == 1 and not is_padded_pixel and _meets_columns(op, graph)
+    if stage is None or is_grouped or not is_usual:
         return None
     size = (window.height, window.width)
     if size == (1, 1):

@@ -73,7 +73,8 @@ static EK_NOINLINE void fill_patches(const ek_mve_windows *windows, const int8_t
     const int32_t stride = conv->window.stride;
     /* The windows first..last are inside the input. */
     const int32_t first = (conv->window.pad_left + stride - 1) / stride;
-    const int32_t last = (conv->input.width + conv->window.pad_left - conv->window.width) / stride;
+    const int32_t room = conv->input.width + conv->window.pad_left - conv->window.width;
+    const int32_t last = room < 0 ? -1 : room / stride; /* C would round -1 / 2 up */
     if ((int32_t)x < first || (int32_t)(x + count) > last + 1) {
         ek_mve_fill(patches, conv->input_zero_point, (int32_t)(count * copy.depth));
     }
