@@ -135,6 +135,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph, layer: Layer) -> Work:
     channels = op.filter.shape[3]
     input_width = graph.tensors[op.inputs[0]].shape[2]
     width = layer.rows.row_bytes // channels
+    channels += -channels % call.channel_multiple
     rows, rows_seen = layer.rows.height, _rows_seen(layer, op.window.height)
     work = {
         "channels": rows * channels,

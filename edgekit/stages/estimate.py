@@ -16,6 +16,7 @@ from edgekit.toolchains.flags import OPTIMIZE_CHOICES, Optimize
 if TYPE_CHECKING:
     from edgekit.costs.fit import BoardMemory, Needs
     from edgekit.costs.prediction import Prediction
+    from edgekit.costs.tables import CostTable
     from edgekit.firmware_project import EngineFiles
 
 
@@ -105,6 +106,8 @@ def expect(
     memory, target = board_memory(board), board.engines[engine]
     is_own = target.framework in {"baremetal", "linux"} and files.lowered is not None
     table = cost_table(board.mcu.core, _compiler(job, board, engine)) if is_own else None
+    if table is not None and not _is_measured(table, job, board, engine):
+        table = None
     prediction = UNKNOWN
     if files.lowered is not None:
         prediction = predict(*files.lowered, table, chosen, target.target)
@@ -149,6 +152,17 @@ def model_files(
     return engine_files(
         engine, deployed.graph, model.data, board, optimize=optimize, stream_input=stream_input
     )
+
+
+def _is_measured(table: CostTable, job: Job, board: Board, engine: EngineName) -> bool:
+    """Whether ``table`` is of the version of the compiler that would be used: another may make other code."""
+    from edgekit.toolchains.build import find_toolchain
+
+    try:
+        found = find_toolchain(board, job.settings.build.toolchain, engine)
+    except ToolchainError:  # None is installed: that version may be.
+        return True
+    return table.compiler == f"{found.name} {found.version}"
 
 
 def _compiler(job: Job, board: Board, engine: EngineName) -> str:

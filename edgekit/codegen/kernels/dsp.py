@@ -211,6 +211,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=_COLUMNS_BYTES,
         outside=outside_value(op),
         tile_pixels=_PIXELS,
+        channel_multiple=_QUAD,
     )
 
 

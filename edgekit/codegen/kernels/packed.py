@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.geometry import (
+    outside_value,
+    row_shape,
+    unusual_variant,
+    window_struct,
+)
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
     Weighted,
@@ -68,7 +73,8 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, Conv2D):
         return _conv_2d(graph, op)
     if isinstance(op, DepthwiseConv2D):
-        return _depthwise_conv_2d(graph, op) or _conv_2d(graph, _as_convolution(op), _MOST_SCRATCH_BYTES)
+        call = _depthwise_conv_2d(graph, op) or _conv_2d(graph, _as_convolution(op), _MOST_SCRATCH_BYTES)
+        return None if call is None else replace(call, variant=unusual_variant(op))
     if isinstance(op, FullyConnected):
         return _fully_connected(op)
     if isinstance(op, Add):
@@ -120,6 +126,7 @@ def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) ->
         scratch_bytes=scratch_bytes,
         outside=outside_value(op),
         tile_pixels=_TILE_PIXELS,
+        variant=unusual_variant(op),
         walk=(
             ("quads", sum(len(quads) for quads, _ in split)),
             ("couples", sum(len(couples) for _, couples in split)),

@@ -61,6 +61,7 @@ class KernelCall:
     the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
     such rows, and gets NULL. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and walks
     through its weights once for all of them. A depthwise one computes ``tile_channels`` of them at a time;
+    Channels are computed in multiples of ``channel_multiple``.
     ``merged_pixels`` neighbours are one pixel of so many times the channels to it. ``variant`` names the way
     that it takes where its parameters decide between ways of different cost, and ``walk`` says what a walk
     through the weights meets, where their bytes alone do not tell.
@@ -77,6 +78,7 @@ class KernelCall:
     more_sources: tuple[str, ...] = ()
     tile_pixels: int = 1
     tile_channels: int = 1
+    channel_multiple: int = 1
     merged_pixels: int = 1
     variant: str = ""
     walk: tuple[tuple[str, int], ...] = ()
