@@ -11,7 +11,9 @@ from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.costs.tables import CostTable, Harness, Level
 from edgekit.costs.work import engine_work, layer_work
 
-_ARENA = "link/main.c.bss.arena"
+ARENA = "link/main.c.bss.arena"
+"""The variable that the activations lie in."""
+
 _WORD_BYTES = 4
 
 ENGINE = "engine"
@@ -81,7 +83,7 @@ def _flash_bytes(program: Program, plan: MemoryPlan, level: Level, harness: Harn
 def _static_bytes(program: Program, plan: MemoryPlan, harness: Harness) -> int:
     """Zeroed variables one after the other, each aligned, as the linker lays them out."""
     own = {f"model/model.c.bss.{name}": size for name, size in variable_bytes(program, plan).items()}
-    own[_ARENA] = plan.arena_bytes
+    own[ARENA] = plan.arena_bytes
     end = 0
     for variable in harness.variables:
         end += -end % variable.alignment + own.get(variable.name, variable.size_bytes)

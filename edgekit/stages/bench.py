@@ -61,7 +61,7 @@ def bench(job: Job) -> Cost:
         clock_hz=board.mcu.clock_hz,
         flash_bytes=report["flash_bytes"],
         reserved_ram_bytes=report["ram_bytes"],
-        predicted=report["predicted"],
+        predicted=firmware.expected.to_json() if firmware.expected.needs.is_measured else None,
     )
 
 

@@ -37,13 +37,16 @@ VERDICT = "verdict.json"
 
 @dataclass(frozen=True)
 class Firmware:
-    """A built image: its file, what it was built from, and the sizes that ``build.json`` records."""
+    """A built image: its file, what it was built from, the sizes that ``build.json`` records, and what is
+    expected of it by today's tables.
+    """
 
     image: Path
     board: Board
     engine: EngineName
     model: Int8Model
     report: dict[str, Any]
+    expected: Estimate
 
 
 def build(job: Job) -> Firmware:
@@ -109,7 +112,7 @@ def build(job: Job) -> Firmware:
         raise NotCompiledError(report["reason"])
     if not (folder / PROJECT_FOLDER).is_dir():
         job.reporter.warn(f"{folder / PROJECT_FOLDER} is gone; `edgekit build --force` writes it again")
-    return Firmware(folder / report["image"], board, engine, model, report)
+    return Firmware(folder / report["image"], board, engine, model, report, expected)
 
 
 def _check_before_training(job: Job, board: Board, engine: EngineName) -> None:

@@ -54,13 +54,14 @@ class Estimate:
             "optimize": self.optimize,
             "compiler": self.compiler,
             "measured": self.needs.is_measured,
-            "fits": self.refusal is None,
+            "fits": False if self.refusal is not None else (True if self.needs.is_measured else None),
             "refusal": self.refusal,
             "ram_bytes": self.needs.ram_bytes,
             "ram_available_bytes": self.memory.ram_bytes,
             "flash_bytes": self.needs.flash_bytes,
             "flash_available_bytes": self.memory.flash_bytes,
             "instructions": self.prediction.instructions,
+            "clock_hz": self.board.mcu.clock_hz,
         }
 
 

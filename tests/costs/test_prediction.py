@@ -65,6 +65,9 @@ def check_all(folder: Path, model: Path, board: str, toolchain: str, optimize: s
     require_emulator(board)
     cost = bench(job(folder, model, board, toolchain, optimize, **settings))
     assert cost.exact
+    if load_board(board).mcu.core == "rv32imc":  # where only instructions are told
+        assert cost.predicted is None
+        return
     check_sizes(
         {"predicted": cost.predicted, "ram_bytes": cost.reserved_ram_bytes, "flash_bytes": cost.flash_bytes}
     )
