@@ -1,4 +1,6 @@
-"""What is predicted is what an image takes: RAM to the byte, flash within 2 %, instructions within 10 %."""
+"""What is predicted is what an image takes: RAM to the byte, flash within 2 %, instructions within 10 %, of
+Linux cores within 15 %.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,13 @@ from edgekit.workspace import Workspace
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLASH_TOLERANCE = 0.02
 INSTRUCTIONS_TOLERANCE = 0.10
+LINUX_TOLERANCE = 0.15
 
 EMULATED = (
     "virt-cortex-m0", "mps2-an385", "virt-cortex-m4", "virt-cortex-m7", "virt-cortex-m33", "mps3-an547",
     "virt-rv32",
 )  # fmt: skip
-COMPILED = ("pico", "stm32f405", "nucleo_l4r5zi", "microbit_v2", "qemu-rv32", "mps2-an500")
+COMPILED = ("pico", "stm32f405", "nucleo_l4r5zi", "microbit_v2", "mps2-an500")
 
 
 def job(folder: Path, model: Path, board: str, toolchain: str, optimize: str = "ram", **build: object) -> Job:
@@ -118,6 +121,8 @@ def test_instructions_of_linux_cores(tmp_path, small_network, board, monkeypatch
     require_toolchain("zig", profile)
     require_program("cc")
     require_program(profile.emulator.machine)
+    if cost_table(profile.mcu.core, "zig") is None:
+        pytest.skip(f"{profile.mcu.core} was not measured with zig")
     linux_cores = importlib.import_module("linux_cores")
     graph = read_tflite(small_network.read_bytes(), "small")
     program, plan = aot_program(graph, CORES[profile.mcu.core].features, "speed")
@@ -127,7 +132,7 @@ def test_instructions_of_linux_cores(tmp_path, small_network, board, monkeypatch
         profile, image, linux_cores.compile_plugin(tmp_path), picture, output_bytes=10
     )
     predicted = predict(program, plan, cost_table(profile.mcu.core, "zig"), "speed", "posix")
-    assert predicted.instructions == pytest.approx(count.total, rel=INSTRUCTIONS_TOLERANCE)
+    assert predicted.instructions == pytest.approx(count.total, rel=LINUX_TOLERANCE)
     assert predicted.flash_bytes is None
 
 
