@@ -22,6 +22,7 @@ _FLAGS = ("-std=gnu11", "-O2")
 _LIBRARIES = ("-lsimavr",)
 _COMPILE_TIMEOUT_S = 60.0
 _SHOWN_LINES = 10
+_INCLUDE_FOLDERS = (Path("/usr/include"), Path("/usr/local/include"), Path("/opt/homebrew/include"))
 
 
 class SimavrTransport(ProcessTransport):
@@ -53,18 +54,10 @@ class SimavrTransport(ProcessTransport):
 
 
 def find_simavr() -> str | None:
-    """The C compiler that finds simavr's headers; None where either is missing."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return None
-    probe = subprocess.run(
-        [compiler, "-E", "-include", "simavr/sim_avr.h", "-x", "c", "/dev/null"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_COMPILE_TIMEOUT_S,
-        check=False,
-    )
-    return compiler if probe.returncode == 0 else None
+    """Where simavr's headers are, and a C compiler; None where either is missing. Starts no program."""
+    folders = [folder / "simavr" for folder in _INCLUDE_FOLDERS]
+    found = next((folder for folder in folders if (folder / "sim_avr.h").is_file()), None)
+    return str(found) if found is not None and shutil.which("cc") is not None else None
 
 
 def _compiled(board: str, program: Path) -> Path:
