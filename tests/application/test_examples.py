@@ -227,7 +227,7 @@ def test_the_lines_of_the_readme_compile(tmp_path: Path, board_name: str) -> Non
     (tmp_path / "own.c").write_text(program + camera_lines)
     sources = [
         *tmp_path.glob("model/*.c"),
-        *tmp_path.glob("kernels/*.c"),
+        *tmp_path.glob("kernels/**/*.c"),
         *tmp_path.glob("engine/aot/*.c"),
         *tmp_path.glob("application/*.c"),
     ]
