@@ -23,16 +23,15 @@ ENGINE = "engine"
 @dataclass(frozen=True)
 class Prediction:
     """Bytes of flash (code, constants, initial data), of RAM without the stack, and the instructions of one
-    inference; ``op_instructions`` are those of operators by their numbers. What was not measured is None.
+    inference. What was not measured is None.
     """
 
     flash_bytes: int | None
     static_bytes: int | None
     instructions: int | None
-    op_instructions: Mapping[int, int]
 
 
-UNKNOWN = Prediction(None, None, None, {})
+UNKNOWN = Prediction(None, None, None)
 """Of a core or compiler that nothing was measured for."""
 
 
@@ -43,28 +42,25 @@ def predict(
     level = table.level(optimize) if table is not None else None
     if level is None:
         return UNKNOWN
-    ops = _op_instructions(program, plan, level)
     harness = level.harnesses.get(port)
     return Prediction(
         flash_bytes=None if harness is None else _flash_bytes(program, plan, level, harness),
         static_bytes=None if harness is None else _static_bytes(program, plan, harness),
-        instructions=None if ops is None else sum(ops.values()),
-        op_instructions={} if ops is None else {index: count for index, count in ops.items() if index >= 0},
+        instructions=_instructions(program, plan, level),
     )
 
 
-def _op_instructions(program: Program, plan: MemoryPlan, level: Level) -> dict[int, int] | None:
-    """Instructions by operator; those of the engine between layers that take turns have the number -1."""
-    totals = {-1: _cost(engine_work(program, plan), level.instructions[ENGINE])}
+def _instructions(program: Program, plan: MemoryPlan, level: Level) -> int | None:
+    """Of the kernels, and of the engine between layers that take turns."""
+    total = _cost(engine_work(program, plan), level.instructions[ENGINE])
     for layer in program.layers:
         if layer.call is None:
             continue
         costs = level.instructions.get(layer.call.cost_name)
         if costs is None:
             return None
-        cost = _cost(layer_work(layer, program.graph), costs)
-        totals[layer.op.index] = totals.get(layer.op.index, 0.0) + cost
-    return {index: round(count) for index, count in totals.items()}
+        total += _cost(layer_work(layer, program.graph), costs)
+    return round(total)
 
 
 def _cost(work: Mapping[str, int], costs: Mapping[str, float]) -> float:

@@ -59,7 +59,7 @@ def test_measured_ram_is_exact_and_measured_flash_has_a_tolerance():
 def test_what_is_predicted_is_needed_with_the_stack():
     memory = BoardMemory(0, 0, STACK_BYTES)
     assert predicted_needs(UNKNOWN, memory) is None
-    assert predicted_needs(Prediction(7_000, 900, None, {}), memory) == Needs(900 + STACK_BYTES, 7_000, True)
+    assert predicted_needs(Prediction(7_000, 900, None), memory) == Needs(900 + STACK_BYTES, 7_000, True)
 
 
 def test_the_code_generator_knows_no_boards() -> None:
