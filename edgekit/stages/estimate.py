@@ -101,14 +101,11 @@ def expect(
     """What an image with ``files`` needs, built with ``optimize`` (None: as the settings have it)."""
     from edgekit.costs.fit import check_fit, least_needs, predicted_needs
     from edgekit.costs.prediction import UNKNOWN, predict
-    from edgekit.costs.tables import cost_table
 
     chosen = optimize or job.settings.build.optimize
     memory, target = board_memory(board), board.engines[engine]
     is_own = target.framework in {"baremetal", "linux"} and files.lowered is not None
-    table = cost_table(board.mcu.core, _compiler(job, board, engine)) if is_own else None
-    if table is not None and not _is_measured(table, job, board, engine):
-        table = None
+    table = _cost_table(job, board, engine) if is_own else None
     prediction = UNKNOWN
     if files.lowered is not None:
         prediction = predict(*files.lowered, table, chosen, target.target)
@@ -155,23 +152,18 @@ def model_files(
     )
 
 
-def _is_measured(table: CostTable, job: Job, board: Board, engine: EngineName) -> bool:
-    """Whether ``table`` is of the version of the compiler that would be used: another may make other code."""
-    from edgekit.toolchains.build import find_toolchain
+def _cost_table(job: Job, board: Board, engine: EngineName) -> CostTable | None:
+    """Of the toolchain that would compile; None where that version was not measured: it may make other code.
 
-    try:
-        found = find_toolchain(board, job.settings.build.toolchain, engine)
-    except ToolchainError:  # None is installed: that version may be.
-        return True
-    return table.compiler == f"{found.name} {found.version}"
-
-
-def _compiler(job: Job, board: Board, engine: EngineName) -> str:
-    """The toolchain that would compile, or, where none is installed, the first that the board lists."""
+    Where none is installed it is that of the first one that the board lists.
+    """
+    from edgekit.costs.tables import cost_table
     from edgekit.toolchains.build import find_toolchain
 
     chosen = job.settings.build.toolchain
     try:
-        return find_toolchain(board, chosen, engine).name
+        found = find_toolchain(board, chosen, engine)
     except ToolchainError:
-        return chosen or board.engines[engine].toolchains[0]
+        return cost_table(board.mcu.core, chosen or board.engines[engine].toolchains[0])
+    table = cost_table(board.mcu.core, found.name)
+    return table if table is not None and table.compiler == f"{found.name} {found.version}" else None
