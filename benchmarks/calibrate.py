@@ -82,7 +82,7 @@ def compile_image(
 ) -> Image:
     """``program`` as it lies in ``plan``, compiled in ``folder``."""
     files = EngineFiles(
-        generate_model(program, plan),
+        lambda: generate_model(program, plan),
         program_sources(program),
         plan.arena_bytes,
         constant_bytes(program, plan),

@@ -65,8 +65,13 @@ def engine_files(
             f"kernels are chosen for the engine litert only, not for {engine}: leave --kernels out."
         )
     if engine == "litert":
-        generated = generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names)
-        return EngineFiles(generated, (), arena_bytes=0, constant_bytes=len(model), model_bytes=len(model))
+        return EngineFiles(
+            lambda: generate_bundle(graph, board.name, kernels or DEFAULT_KERNELS, class_names),
+            (),
+            arena_bytes=0,
+            constant_bytes=len(model),
+            model_bytes=len(model),
+        )
     if engine == "aot":
         return _aot(graph, CORES[board.mcu.core].features, optimize, stream_input=stream_input)
     if engine == "tflm":
@@ -80,7 +85,7 @@ def _aot(
     program, plan = aot_program(graph, features, optimize, stream_input=stream_input)
     whole = aot_program(graph, features, optimize)[1].arena_bytes if stream_input else None
     return EngineFiles(
-        generated=generate_model(program, plan),
+        generate=lambda: generate_model(program, plan),
         sources=program_sources(program),
         arena_bytes=plan.arena_bytes,
         constant_bytes=constant_bytes(program, plan),
@@ -113,17 +118,16 @@ def tightened_arena(used_bytes: int, graph: Graph, model: bytes, board: Board) -
 
 def _tflm(graph: Graph, model: bytes, board: Board, arena_bytes: int | None) -> EngineFiles:
     estimate = tflm_arena(graph, model, board)
-    if arena_bytes is None:
-        arena_bytes = estimate.total_bytes
-    elif arena_bytes < least_bytes(estimate):
+    total_bytes = estimate.total_bytes if arena_bytes is None else arena_bytes
+    if total_bytes < least_bytes(estimate):
         raise UsageError(
-            f"an arena of {arena_bytes:,} bytes is too small for {graph.name}: its activations alone take "
+            f"an arena of {total_bytes:,} bytes is too small for {graph.name}: its activations alone take "
             f"{least_bytes(estimate):,}. Leave --arena out for an arena of {estimate.total_bytes:,} bytes."
         )
     return EngineFiles(
-        generated=generate_tflm(graph, model, arena_bytes, prepare_bytes(graph, _tflm_kernels(board))),
+        generate=lambda: generate_tflm(graph, model, total_bytes, prepare_bytes(graph, _tflm_kernels(board))),
         sources=TFLM_SOURCES,
-        arena_bytes=arena_bytes,
+        arena_bytes=total_bytes,
         constant_bytes=len(model) + info_bytes(graph, ENGINE_NAME),
         model_bytes=len(model),
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class EngineFiles:
     """What an engine brings into a project, whatever the framework.
 
-    ``generated`` maps the names of files in the project's folder ``model/`` to their texts; ``sources``
-    are files of ``firmware/`` that are compiled with them. ``arena_bytes`` is the RAM that the model asks
+    ``generate`` makes the files of the project's folder ``model/``: their names and texts; ``sources`` are
+    files of ``firmware/`` that are compiled with them. ``arena_bytes`` is the RAM that the model asks
     of its caller, ``constant_bytes`` what it puts into flash besides code; ``model_bytes`` of those are the
     model's own arrays: weights, biases and factors, or the .tflite as a whole. Where the input is streamed,
     ``whole_input_arena_bytes`` is the arena that it would take otherwise. ``lowered`` is what the engine aot
     generated its files from, None for other engines.
     """
 
-    generated: Mapping[str, str]
+    generate: Callable[[], Mapping[str, str]]
     sources: tuple[str, ...]
     arena_bytes: int
     constant_bytes: int

@@ -97,10 +97,13 @@ def measured_core(core: str) -> str:
     return _MEASURED_AS.get(core, core)
 
 
-@lru_cache
 def cost_table(core: str, toolchain: str) -> CostTable | None:
     """The costs for ``core`` with ``toolchain`` ("zig", "gcc"); None where they were not measured."""
-    path = table_path(measured_core(core), toolchain)
+    return _read(table_path(measured_core(core), toolchain))
+
+
+@lru_cache
+def _read(path: Path) -> CostTable | None:
     return msgspec.json.decode(path.read_bytes(), type=CostTable) if path.is_file() else None
 
 

@@ -43,5 +43,5 @@ def assemble(
     chosen = engine or board.default_engine
     framework = board.engines[chosen].framework
     headers = application_headers(graph, class_names)
-    complete = replace(files, generated={**files.generated, **headers})
+    complete = replace(files, generate=lambda: {**files.generate(), **headers})
     return _ASSEMBLERS[framework](board, graph, model, complete, chosen)

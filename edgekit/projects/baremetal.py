@@ -42,7 +42,7 @@ def assemble(
     target, startup = board.engines[engine].target, startup_folder(board)
     needs_tflm = engine == "tflm"
     script = CXX_LINKER_SCRIPT if needs_tflm else linker_script(target)
-    model_files = documents.model_files(model, files.generated)
+    model_files = documents.model_files(model, files.generate())
     port = (*port_sources("freestanding"), *port_sources(startup), *port_sources(target))
     if needs_tflm:
         port = (_TFLM_LOG, *port_sources("newlib"), *port)

@@ -26,7 +26,7 @@ def assemble(
     The port brings a main() of its own, which reads the command line; it stands in for the link's.
     """
     target = board.engines[engine].target
-    model_files = documents.model_files(model, files.generated)
+    model_files = documents.model_files(model, files.generate())
     link = [source for source in link_sources() if source != "link/main.c"]
     recipe = Recipe(
         sources=(*documents.c_sources(model_files), *files.sources, *link, *port_sources(target)),

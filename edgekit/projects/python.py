@@ -38,18 +38,19 @@ def assemble(
 
     Nothing in it is compiled: the recipe is empty.
     """
+    generated = files.generate()
     values = {
         **sdk_sources.facts(board, graph, model, engine),
         "link_port": documents.LINK_PORT,
-        "has_labels": "labels.txt" in files.generated,
+        "has_labels": "labels.txt" in generated,
     }
     names = ["README.md", "requirements.txt"]
     if board.flash.tool == "ssh":
         names += [_DEPLOY, "edgekit-link.service"]
     # Headers for programs in C are of no use here.
-    generated = {name: text for name, text in files.generated.items() if not name.endswith((".c", ".h"))}
+    useful = {name: text for name, text in generated.items() if not name.endswith((".c", ".h"))}
     contents = {
-        **documents.model_files(model, generated),
+        **documents.model_files(model, useful),
         **{name: sdk_sources.render(f"python/{name}.j2", values) for name in names},
         **_runner_files(),
         "__main__.py": _MAIN,

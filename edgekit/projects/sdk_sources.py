@@ -43,7 +43,7 @@ def sdk_firmware(
 
     ``own_main``: the framework starts the program itself, so the link's main() is left out.
     """
-    generated = documents.model_files(model, files.generated)
+    generated = documents.model_files(model, files.generate())
     link = [source for source in link_sources() if not (own_main and source == LINK_MAIN)]
     port = [source for name in ports for source in port_sources(name)]
     folders = ("include", "model", "board", *(f"port/{name}" for name in ports))

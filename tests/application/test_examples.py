@@ -68,7 +68,7 @@ def project_for(
     board_name: str, graph: Graph, engine: EngineName = "aot", *, stream_input: bool = False
 ) -> Project:
     board = load_board(board_name)
-    files = EngineFiles({}, (), 1 << 14, 1 << 14, 0)
+    files = EngineFiles(dict, (), 1 << 14, 1 << 14, 0)
     if engine == "aot":
         files = engine_files("aot", graph, b"stands in", board, stream_input=stream_input)
     return assemble(board, graph, b"stands in", files, engine, NAMES)

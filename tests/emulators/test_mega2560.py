@@ -176,15 +176,13 @@ def test_data_that_leave_too_little_stack_are_refused_once_they_are_linked(build
     graph = renamed(tiny_model(), ["tiny", "x" * 250])
     room_bytes = BOARD.mcu.ram_bytes - BOARD.memory.stack_bytes - AVR_HARNESS_RAM_BYTES
     files = replace(engine_files("aot", graph, TINY_MODEL, BOARD), arena_bytes=room_bytes)
-    files = replace(files, generated={**files.generated, "model.h": header_with_arena(files, room_bytes)})
+    generated = files.generate()
+    generated["model.h"] = re.sub(r"(EK_MODEL_ARENA_BYTES) \d+", rf"\1 {room_bytes}", generated["model.h"])
+    files = replace(files, generate=lambda: generated)
     project = assemble(BOARD, graph, TINY_MODEL, files, "aot")
     write_project(project, tmp_path)
     with pytest.raises(DoesNotFitError, match=r"bytes of RAM, the board has 8,192.*The stack is part of it"):
         compile_with_sdk(builder, project, tmp_path, BOARD, "aot")
-
-
-def header_with_arena(files, arena_bytes: int) -> str:
-    return re.sub(r"(EK_MODEL_ARENA_BYTES) \d+", rf"\1 {arena_bytes}", files.generated["model.h"])
 
 
 # ---- 16-bit int ----
