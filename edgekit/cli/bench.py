@@ -46,10 +46,11 @@ def show(cost: Cost, reporter: Reporter) -> None:
             f"{layer.macs:,}",
             "merged" if layer.ticks is None else f"{layer.ticks:,}",
             f"{layer.ticks / layer.macs:.2f}" if layer.ticks is not None and layer.macs else "",
+            ", ".join(name.removeprefix("ek_").removesuffix("_s8") for name in layer.kernels),
         )
         for layer in cost.layers
     ]
-    reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC"), rows)
+    reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC", "kernel"), rows)
     per_mac = "" if cost.ticks_per_mac is None else f" ({cost.ticks_per_mac:.2f} per MAC)"
     flash_bytes = cost.code_bytes + cost.constant_bytes
     harness = (

@@ -37,6 +37,10 @@ def bench(job: Job) -> Cost:
     report = firmware.report
     graph = firmware.model.graph
     model_bytes = report["model_bytes"]
+    kernels: dict[int, list[str]] = {}
+    for entry in report["kernels"]:
+        kernels.setdefault(entry["operator"], []).append(entry["kernel"])
+    costs = layer_costs(graph, layers, kernels)
     return Cost(
         model=graph.name,
         board=board.name,
@@ -44,7 +48,7 @@ def bench(job: Job) -> Cost:
         toolchain=report["toolchain"],
         optimize=report["optimize"],
         unit=unit,
-        macs=sum(layer.macs for layer in layer_costs(graph, [None] * len(graph.ops))),
+        macs=sum(layer.macs for layer in costs),
         ticks=ticks,
         code_bytes=report["code_bytes"],
         constant_bytes=report["constant_bytes"] - model_bytes,
@@ -57,7 +61,7 @@ def bench(job: Job) -> Cost:
         inputs=verdict.inputs,
         distinct_outputs=verdict.distinct_outputs,
         exact=verdict.exact,
-        layers=layer_costs(graph, layers),
+        layers=costs,
         clock_hz=board.mcu.clock_hz,
         flash_bytes=report["flash_bytes"],
         reserved_ram_bytes=report["ram_bytes"],

@@ -177,6 +177,7 @@ def _build(
         "arena_bytes": files.arena_bytes,
         "model_bytes": files.model_bytes,
         "passes": [saving.to_json() for saving in savings],
+        "kernels": _kernels(files),
     }
     try:
         result = _compile(project, project_folder, board, engine, options, tflm)
@@ -202,6 +203,16 @@ def _build(
     write_json(folder / BUILD_REPORT, report)
     job.reporter.say(f"{outputs[0]}: {_sizes(result, files)}; {report['toolchain']}")
     return [*outputs, folder / BUILD_REPORT]
+
+
+def _kernels(files: EngineFiles) -> list[dict[str, Any]]:
+    """The functions that run each operator in the engine aot; other engines choose when they run."""
+    layers = files.lowered[0].layers if files.lowered is not None else ()
+    return [
+        {"operator": layer.op.index, "kernel": layer.call.function}
+        for layer in layers
+        if layer.call is not None
+    ]
 
 
 def _tell_choices(job: Job, model: Int8Model, expected: Estimate) -> None:
