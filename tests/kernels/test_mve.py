@@ -15,10 +15,12 @@ import pytest
 from kernels.cases import (
     Case,
     all_cases,
+    depthwise_window_cases,
     output_stage_cases,
     packed_cases,
     rounded_once_cases,
     vector_cases,
+    wide_pool_cases,
 )
 from kernels.compiling import INCLUDE, WARNINGS, run
 from kernels.running import (
@@ -42,8 +44,11 @@ TIMEOUT_S = 120
 FEATURES = frozenset({"mve"})
 CASES = {
     case.name: case
-    for case in (*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *rounded_once_cases())
-}  # fmt: skip
+    for case in (
+        *(*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *rounded_once_cases()),
+        *(*depthwise_window_cases(), *wide_pool_cases()),
+    )
+}
 BY_ROWS = "{}, by rows"
 
 
@@ -183,8 +188,8 @@ FAULTS = {
     "single rounding": ("finish.inc", "vqrshrnt.s32 q7, q3, #FRACTION_BITS", "vqrshrnt.s32 q7, q3, #11"),
     "runs: offsets": ("copy_runs.S", "vldrb.u8 q2, [r2, #16]", "vldrb.u8 q2, [r2]"),
     "runs: next row": ("copy_runs.S", "add r6, r6, r7", "add r6, r6, r9"),
-    "windows: left border": ("conv_2d.c", "(uint8_t)-first", "(uint8_t)(1 - first)"),
-    "windows: what is outside": ("conv_2d.c", "patches, conv->input_zero_point", "patches, 0"),
+    "patches: left border": ("conv_2d.c", "(uint8_t)-first", "(uint8_t)(1 - first)"),
+    "patches: what is outside": ("conv_2d.c", "patches, conv->input_zero_point", "patches, 0"),
     "columns: third": ("dot_columns.S", "tap q2, q3, q0, q1", "tap q2, q3, q1, q0"),
     "columns: odd ones": ("dot_columns.S", "vldrb.u8 q3, [r1], #80", "vldrb.u8 q3, [r1], #96"),
     "columns: second row": ("dot_columns.S", "ldr r1, [r5, #4]", "ldr r1, [r5, #8]"),
@@ -197,6 +202,19 @@ FAULTS = {
     "depthwise: few columns": ("depthwise_tile.S", "vctp.32 r2", "vctp.32 r4"),
     "depthwise: left border": ("depthwise_conv_2d.c", "left < 0 ? 0 : left", "left"),
     "depthwise: outside": ("depthwise_conv_2d.c", "inside < count", "inside > count"),
+    "windows: rows in fours": ("depthwise_windows.S", "adds r6, r6, #16", "adds r6, r6, #12"),
+    "windows: eight rows": ("depthwise_windows.S", "vldrw.u32 q1, [r1, #-16]", "vldrw.u32 q1, [r1, #-20]"),
+    "windows: second four pixels": ("depthwise_windows.S", "add r1, r1, r5", "add r1, r1, r11"),
+    "windows: next step of four": ("depthwise_windows.S", "mov r11, #64", "mov r11, #60"),
+    "windows: next channel": ("depthwise_windows.S", "adds r1, r1, #2  ", "adds r1, r1, #3  "),
+    "windows: missing pixels": ("depthwise_windows.S", "vctp.32 r5", "vctp.32 r1"),
+    "windows: constants": ("depthwise_windows.S", "adds r9, r9, #36", "adds r9, r9, #32"),
+    "windows: shared channels": ("depthwise_windows.S", "moveq r2, r3", "addeq r2, r3, #1"),
+    "windows: bytes of a row": ("depthwise_windows.S", "vidup.u32 q7, r2, #4", "vidup.u32 q7, r2, #2"),
+    "windows: last channels": ("depthwise_windows.S", "subs r1, r1, #4\n    str", "subs r1, r1, #3\n    str"),
+    "windows: first column": ("depthwise_windows.c", "(end - left + dilation - 1)", "(end - left)"),
+    "windows: outside": ("depthwise_windows.c", "inside < count", "inside > count"),
+    "windows: phases": ("depthwise_windows.c", "width - x + phases - 1", "width - x"),
     "connected: third row": ("fully_connected.c", "vldrb.u8 q2, [%[w2]]", "vldrb.u8 q2, [%[w1]]"),
     "connected: unshifted ties": ("fully_connected.c", "cmpltq_n_s32(shift, 0)", "cmpltq_n_s32(shift, 1)"),
     "add: clamp": ("add.c", "vmax.s32 q0, q0, %q[lowest]", "vmax.s32 q0, q0, q0"),

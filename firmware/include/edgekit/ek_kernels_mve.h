@@ -96,6 +96,40 @@ typedef struct ek_mve_depthwise_conv_2d {
 void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
+/*
+ * A depthwise convolution of any window. The stream has of every four output channels, of which those behind
+ * the last have weights of 0: for each of them its weights column by column, with zeros at the end up to 16
+ * bytes `steps`; the constants of the four.
+ *
+ * Dilation D and stride S come down to windows without dilation, of every Dth column and every Pth pixel,
+ * where P = D / gcd(D, S); from one such pixel to the next it is S / gcd(D, S) of these columns.
+ */
+typedef struct ek_mve_depthwise_windows {
+    ek_row_shape input;
+    ek_row_shape output;
+    ek_window window;
+    int8_t input_zero_point;
+    uint8_t tile_pixels; /* to compute at a time at most: 1..8 */
+    uint16_t phases;     /* P */
+    uint16_t pixel_columns;
+    uint16_t steps; /* taps of a window / 16, rounded up */
+    /* 0: each output channel from the input channel of its number, of channels in fours in rows aligned to 4.
+     * Else so many output channels of each input channel, of any number of channels in rows anywhere. */
+    uint16_t multiplier;
+    ek_mve_stage stage;
+    uint32_t stream_words;
+    const uint32_t *stream;
+} ek_mve_depthwise_windows;
+
+/*
+ * DEPTHWISE_CONV_2D (params: ek_mve_depthwise_windows). A tile has more than three pixels only where
+ * 4 * window.height * pixel_columns is at most 64. Scratch: 128 bytes, and the columns that the pixels of a
+ * tile meet, 4 * window.height bytes each; gathers read 64 bytes a step of the last pixel, and 256 from the
+ * last step of the first pixel on where there are fewer than four.
+ */
+void ek_mve_depthwise_windows_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+
 typedef struct ek_mve_fully_connected {
     uint32_t input_depth;
     uint32_t output_depth;

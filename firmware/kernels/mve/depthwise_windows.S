@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * void ek_mve_depthwise_window_tile(ek_mve_window_tile *tile): windows of any size of up to eight pixels in a row,
+ * four channels at a time, from bytes to bytes (depthwise_windows.h). Its specification is the loop over pixels,
+ * channels and taps, and ek_output_lanes of kernels/lanes.h; sums wrap around.
+ *
+ * Words of four channels are copied column by column: gathers bring up to four rows of a column, or eight. So the
+ * taps of a window are words in a row, and a gather of one byte of each of sixteen, multiplied by sixteen weights,
+ * is a step of a channel. A column takes 7 instructions where windows have five to eight rows, else 6 for four of
+ * them; a step of eight pixels 21, of four 12, and 7 a channel; 26 requantize four pixels of four channels, or 42;
+ * 30 more. 5 x 5: 11.4 an output.
+ *
+ * Channels that are no words, or that share an input channel, are copied and stored byte by byte: 7 instructions
+ * for four rows of a column and channel.
+ *
+ * Copying: r1 rows, r2 to, r3 from, r4 height left, r5 first byte, r6 slot, r7 columns, r8 and r10 steps; q0 and
+ * q1 rows; of bytes: r0 channels left, r12 slot of a channel, q7 its words.
+ * Multiplying: r0 r2 r4 r6 r8 r10 r12 lr sums, r1 window, r3 steps left, r5 four pixels' bytes, r7 where sums go,
+ * r9 stream, r11 from the last four pixels' step to the next of the first; q0 taps, q1 weights, q2 q3 q5 q6 offsets
+ * of four pixels.
+ * Requantizing: r1 sums, r3 output, r5 pixels left, r7 free, r11 tile; q4 scale, q5 outputs; finish.inc.
+ */
+#include "finish.inc"
+
+    .syntax unified
+    .thumb
+
+    .equ COLUMNS, 28
+    .equ PIXEL_BYTES, 32
+    .equ STEPS, 36
+    .equ SUMS, 40
+    .equ STREAM, 44
+    .equ STREAM_END, 48
+    .equ OUTPUT, 52
+    .equ PIXELS, 56
+    .equ OUTPUT_HOP, 60
+    .equ CHANNELS, 64
+    .equ REPEATS, 68
+    .equ FINISH, 76
+    .equ OUTPUT_OFFSETS, 92
+    .equ FROM, 8
+    .equ PITCH, 32              /* bytes of a channel's sums */
+
+/* The frame: eight zeros, and what is wanted while no register is left. */
+    .equ TILE, 32
+    .equ STEPS_OF_CHANNEL, 36
+    .equ TO_NEXT_CHANNEL, 40
+    .equ FRAME_BYTES, 48
+
+/* Rows r1.. of all columns, four at a time, r4 rows in all; `store` has the lanes of P0. */
+    .macro copy_fours load, store:vararg
+.Lrows\@:
+    vctp.32 r4
+    mov r2, r6
+    vpst
+    vldrwt.u32 q0, [r1], #16
+    mov r3, r5
+    wls lr, r7, .Lcopied\@
+.Lcolumn\@:
+    vpstt
+    \load q1, [r3, q0]
+    \store
+    add r3, r3, r8
+    add r2, r2, r10
+    le lr, .Lcolumn\@
+.Lcopied\@:
+    adds r6, r6, #16
+    subs r4, r4, #4
+    bhi .Lrows\@
+    .endm
+
+/* A step of four pixels. */
+    .macro four_pixels a, b, c, d
+    vldrb.u8 q0, [r1, q2]
+    vmladava.s8 \a, q0, q1
+    vldrb.u8 q0, [r1, q3]
+    vmladava.s8 \b, q0, q1
+    vldrb.u8 q0, [r1, q5]
+    vmladava.s8 \c, q0, q1
+    vldrb.u8 q0, [r1, q6]
+    vmladava.s8 \d, q0, q1
+    .endm
+
+/* The sums of four channels, of eight pixels or of four. */
+    .macro dot eight
+.Lchannel\@:
+    ldm sp, {r0, r2, r4, r6, r8, r10, r12, lr}
+    ldr r3, [sp, #STEPS_OF_CHANNEL]
+.Lstep\@:
+    vldrb.u8 q1, [r9], #16
+    four_pixels r0, r2, r4, r6
+    .if \eight
+    add r1, r1, r5
+    four_pixels r8, r10, r12, lr
+    .endif
+    add r1, r1, r11
+    subs r3, r3, #1
+    bne .Lstep\@
+    stm r7!, {r0, r2, r4, r6, r8, r10, r12, lr}
+    ldr r3, [sp, #TO_NEXT_CHANNEL]
+    add r1, r1, r3
+    tst.w r1, #3
+    bne .Lchannel\@
+    .endm
+
+/* Four pixels of four channels, which q6 has; then those behind them from `again` on, if there are any. */
+    .macro store again
+    vctp.32 r5
+    ldr r7, [r11, #CHANNELS]
+    cbnz r7, .Lbytes\@
+    vpst
+    vstrwt.32 q6, [r3, q5]
+.Lstored\@:
+    ldr r7, [r11, #OUTPUT_HOP]
+    add r3, r3, r7
+    adds r1, r1, #16
+    subs r5, r5, #4
+    bhi \again
+    b .Lnone\@
+.Lbytes\@:
+    push {r3}
+    cmp r7, #4
+    it hi
+    movhi r7, #4
+.Lbyte\@:
+    vpst
+    vstrbt.32 q6, [r3, q5]
+    vshr.u32 q6, q6, #8
+    adds r3, r3, #1
+    subs r7, r7, #1
+    bne .Lbyte\@
+    pop {r3}
+    b .Lstored\@
+.Lnone\@:
+    .endm
+
+    .section .text.ek_mve_depthwise_window_tile, "ax", %progbits
+    .global ek_mve_depthwise_window_tile
+    .type ek_mve_depthwise_window_tile, %function
+    .balign 4
+ek_mve_depthwise_window_tile:
+    push {r3-r11, lr}
+    vpush {d8-d15}
+    sub sp, sp, #FRAME_BYTES
+    vmov.i32 q0, #0
+    vstrw.32 q0, [sp]
+    vstrw.32 q0, [sp, #16]
+    mov r11, r0
+    str r11, [sp, #TILE]
+    ldr r0, [r11, #STEPS]
+    mvn r1, r0, lsl #6
+    adds r1, r1, #2             /* 1 - 64 a step */
+    strd r0, r1, [sp, #STEPS_OF_CHANNEL]
+    ldr r9, [r11, #STREAM]
+.Lgroup:
+    ldr r0, [r11, #CHANNELS]
+    ldrd r1, r4, [r11]
+    ldrd r5, r6, [r11, #FROM]
+    ldrd r7, r8, [r11, #(FROM + 8)]
+    ldr r10, [r11, #(FROM + 16)]
+    cmp r0, #0
+    bne .Lcopy_bytes
+    add r0, r5, #4
+    str r0, [r11, #FROM]
+    sub r0, r4, #5
+    cmp r0, #3
+    bls .Lcopy_eight
+    copy_fours vldrwt.u32, vstrwt.32 q1, [r2]
+    b .Lcopied
+.Lcopy_eight:
+    vldrw.u32 q0, [r1]
+    add r1, r1, r4, lsl #2
+    vldrw.u32 q1, [r1, #-16]
+    mov r2, r6
+    wls lr, r7, .Lcopied
+.Lcolumn_of_eight:
+    vldrw.u32 q2, [r5, q0]
+    vldrw.u32 q3, [r5, q1]
+    vstrw.32 q2, [r2]
+    add r5, r5, r8
+    add r2, r2, r10
+    vstrw.32 q3, [r2, #-16]
+    le lr, .Lcolumn_of_eight
+.Lcopied:
+    ldrd r1, r0, [r11, #COLUMNS]
+    ldr r7, [r11, #SUMS]
+    ldr r2, [r11, #PIXELS]
+    adr.w r3, .Ltaps
+    vldrw.u32 q2, [r3]
+    vadd.i8 q3, q2, r0
+    vadd.i8 q5, q3, r0
+    vadd.i8 q6, q5, r0
+    lsls r5, r0, #2
+    cmp r2, #4
+    bls .Lfour_pixels
+    rsb r11, r5, #64
+    dot 1
+    b .Lfinish
+.Lfour_pixels:
+    mov r11, #64
+    dot 0
+.Lfinish:
+    ldr r11, [sp, #TILE]
+    ldr r1, [r11, #SUMS]
+    ldrd r3, r5, [r11, #OUTPUT]
+    ldr r0, [r11, #FINISH]
+    vldrw.u32 q5, [r11, #OUTPUT_OFFSETS]
+    cmp r0, #0
+    beq .Ltwice
+    vdup.32 q4, r0
+    load_factors
+.Lonce:
+    finish_once r1, 0, PITCH
+    store .Lonce
+    b .Lnext
+.Ltwice:
+    finish_twice r1, 0, PITCH, r7
+    add r0, r11, #FINISH
+    clamp
+    store .Ltwice
+    adds r9, r9, #36
+.Lnext:
+    ldr r0, [r11, #OUTPUT]
+    ldr r1, [r11, #CHANNELS]
+    adds r0, r0, #4
+    str r0, [r11, #OUTPUT]
+    cbz r1, .Lwords
+    subs r1, r1, #4
+    str r1, [r11, #CHANNELS]
+.Lwords:
+    ldr r0, [r11, #STREAM_END]
+    cmp r9, r0
+    bne .Lgroup
+    add sp, sp, #FRAME_BYTES
+    vpop {d8-d15}
+    pop {r3-r11, pc}
+.Lcopy_bytes:
+    cmp r0, #4
+    it hi
+    movhi r0, #4
+    mov r12, r6
+    movs r2, #0
+    vidup.u32 q7, r2, #4
+.Lchannel_of_bytes:
+    ldrd r1, r4, [r11]
+    mov r6, r12
+    copy_fours vldrbt.u32, vstrbt.32 q1, [r2, q7]
+    add r12, r12, #1
+    ldrd r2, r3, [r11, #REPEATS]
+    subs r2, r2, #1
+    itt eq
+    moveq r2, r3
+    addeq r5, r5, #1
+    str r2, [r11, #REPEATS]
+    subs r0, r0, #1
+    bne .Lchannel_of_bytes
+    str r5, [r11, #FROM]
+    b .Lcopied
+    .balign 4
+.Ltaps:
+    .byte 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60
+    .size ek_mve_depthwise_window_tile, . - ek_mve_depthwise_window_tile
