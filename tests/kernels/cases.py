@@ -716,10 +716,12 @@ def wide_pool_cases() -> Iterator[Case]:
         (9, 16, (3, 3), (2, 2)), (8, 17, (2, 2), (2, 2)), (5, 15, (3, 3), (1, 1)), (6, 40, (5, 4), (1, 2)),
         (4, 33, (1, 3), (1, 1)), (7, 4, (7, 7), (1, 1)), (3, 64, (2, 9), (1, 2)), (11, 5, (4, 1), (3, 3)),
     ):  # fmt: skip
-        for kind, padding in product(kinds, ("SAME", "VALID")):
-            extent = _fitting((17, width), size, (1, 1), padding)
-            yield _pool_2d(kind, extent, size, stride, padding, channels, next(clamps))
-    for kind, value in product(kinds, (-128, 127, -1)):
-        case = _pool_2d(kind, (6, 7), (5, 6), (1, 1), "SAME", 19, FULL_RANGE)
-        inputs = (np.full(case.inputs[0].shape, value, np.int8),)
-        yield Case(f"{case.name} of {value}", case.graph, inputs)
+        for padding in ("SAME", "VALID"):
+            extent, clamp = _fitting((17, width), size, (1, 1), padding), next(clamps)
+            for kind in kinds:
+                yield _pool_2d(kind, extent, size, stride, padding, channels, clamp)
+    for kind in kinds:
+        for size, value in product(((5, 6), (16, 16)), (-128, 127, -1)):
+            case = _pool_2d(kind, (16, 17), size, (1, 1), "SAME", 9, FULL_RANGE)
+            inputs = (np.full(case.inputs[0].shape, value, np.int8),)
+            yield Case(f"{case.name} of {value}", case.graph, inputs)

@@ -22,7 +22,7 @@ from kernels.cases import (
     vector_cases,
     wide_pool_cases,
 )
-from kernels.compiling import INCLUDE, WARNINGS, run
+from kernels.compiling import INCLUDE, WARNINGS, compile_program, run
 from kernels.running import (
     driver_input,
     expected_output,
@@ -218,14 +218,20 @@ FAULTS = {
     "connected: third row": ("fully_connected.c", "vldrb.u8 q2, [%[w2]]", "vldrb.u8 q2, [%[w1]]"),
     "connected: unshifted ties": ("fully_connected.c", "cmpltq_n_s32(shift, 0)", "cmpltq_n_s32(shift, 1)"),
     "add: clamp": ("add.c", "vmax.s32 q0, q0, %q[lowest]", "vmax.s32 q0, q0, q0"),
-    "average: half": ("average_pool_2d.c", "lanes[i] - half", "lanes[i] + half"),
+    "average: sign": ("average_pool_2d.c", "vcmpltq_n_s16(sums, 0)", "vcmpltq_n_s16(sums, -1)"),
+    "average: half": ("average_pool_2d.c", "value, divisor.half", "value, divisor.half / 2"),
+    "pools: count": ("pool.h", "taps.height * taps.columns", "window.height * taps.columns"),
+    "pools: left border": ("pool.h", "(left + inside.begin)", "left"),
+    "average: last channels": ("average_pool_2d.c", "vctp.16 %[left]", "vctp.16 %[columns]"),
+    "maximum: clamp": ("max_pool_2d.c", "vmin.s8 %q[value], %q[value], q1", "vmax.s8 q1, q1, q1"),
+    "maximum: last channels": ("max_pool_2d.c", "vctp.8 %[left]", "vctp.8 %[channels]"),
     "accumulate: starts anew": ("accumulate.c", "before != NULL", "before == output"),
     "three pixels left": ("tile.h", "if (i + 1 < pixels)", "if (i + 2 < pixels)"),
 }  # fmt: skip
 
 
 # A fault in a header is planted into one kernel that includes it.
-KERNEL_OF_HEADER = {"tile.h": "conv_2d_1x1.c", "finish.inc": "dot_tiles.S"}
+KERNEL_OF_HEADER = {"tile.h": "conv_2d_1x1.c", "finish.inc": "dot_tiles.S", "pool.h": "average_pool_2d.c"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -244,6 +250,31 @@ def test_planted_fault_is_noticed(fault: str, tmp_path: Path, objects: dict[str,
 
 def _file_names(name: str) -> set[str]:
     return {Path(source).name for source in kernel_files({name: PROGRAMS[name]})}
+
+
+QUOTIENTS = """
+#include "%s"
+
+int main(void) {
+    for (uint32_t count = 1; count <= 256; count++) {
+        const ek_mve_divisor divisor = ek_mve_divisor_of(count);
+        for (uint32_t x = 0; x <= 128 * count; x++) {
+            const uint32_t sum = x + divisor.half;
+            const uint32_t found = sum * divisor.factor >> 16 >> divisor.shift;
+            if (sum > UINT16_MAX || found != (2 * x + count) / (2 * count)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+"""
+
+
+def test_quotients_of_all_sums_are_right(tmp_path: Path) -> None:
+    source = tmp_path / "quotients.c"
+    source.write_text(QUOTIENTS % (firmware_folder() / "kernels" / "mve" / "quotient.h"))
+    run([str(compile_program(tmp_path / "quotients", [source]))])
 
 
 ADDITIONS = [case for case in CASES.values() if isinstance(case.graph.ops[0], Add)]

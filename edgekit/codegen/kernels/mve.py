@@ -37,6 +37,7 @@ from edgekit.graph.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    MaxPool2D,
     Op,
     Window,
 )
@@ -53,6 +54,9 @@ _OFFSETS = 255
 _DOT_FILES = ("dot_pixel.S", "dot_tiles.S")
 _COLUMNS = {1: ([0, 1, 2], 6), 2: ([0, 2, 1], 9)}
 """Of a 3x3 convolution's stride: in which order it takes columns, and those that four windows have."""
+
+_MOST_AVERAGED = 256
+"""Elements whose sum surely has 16 bits."""
 
 _DEPTHWISE_TAPS = 3
 _DEPTHWISE_SCRATCH_BYTES = 384
@@ -311,17 +315,26 @@ def _add(op: Add, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
-    window = op.window
-    if any((window.pad_top, window.pad_bottom, window.pad_left, window.pad_right)):
+    if op.window.height * op.window.width > _MOST_AVERAGED:
         return None
+    return _pool_2d(op, graph, "average_pool_2d")
+
+
+@_call.register
+def _max_pool_2d(op: MaxPool2D, graph: Graph) -> KernelCall | None:
+    return _pool_2d(op, graph, "max_pool_2d")
+
+
+def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph, name: str) -> KernelCall:
+    """The portable kernel's parameters for the kernel of that ``name``."""
     return KernelCall(
-        "ek_mve_average_pool_2d_s8",
-        f"{_FOLDER}/average_pool_2d.c",
+        f"ek_mve_{name}_s8",
+        f"{_FOLDER}/{name}.c",
         "ek_pool_2d",
         struct(
             input=row_shape(graph, op.inputs[0]),
             output=row_shape(graph, op.output),
-            window=window_struct(window),
+            window=window_struct(op.window),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
         ),

@@ -149,8 +149,11 @@ void ek_mve_fully_connected_s8(const void *params, const int8_t *const *rows, in
 /* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_mve_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* AVERAGE_POOL_2D (params: ek_pool_2d) over windows that lie inside the input as a whole. No scratch. */
+/* AVERAGE_POOL_2D (params: ek_pool_2d) over windows of at most 256 elements. No scratch. */
 void ek_mve_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* MAX_POOL_2D (params: ek_pool_2d). No scratch. */
+void ek_mve_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* ek_accumulate_s8, with the same parameters and rows. No scratch. */
 void ek_mve_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
