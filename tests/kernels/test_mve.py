@@ -20,6 +20,7 @@ from kernels.cases import (
     packed_cases,
     rounded_once_cases,
     vector_cases,
+    wide_mean_cases,
     wide_pool_cases,
 )
 from kernels.compiling import INCLUDE, WARNINGS, compile_program, run
@@ -46,7 +47,7 @@ CASES = {
     case.name: case
     for case in (
         *(*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *rounded_once_cases()),
-        *(*depthwise_window_cases(), *wide_pool_cases()),
+        *(*depthwise_window_cases(), *wide_pool_cases(), *wide_mean_cases()),
     )
 }
 BY_ROWS = "{}, by rows"
@@ -225,7 +226,8 @@ FAULTS = {
     "average: last channels": ("average_pool_2d.c", "vctp.16 %[left]", "vctp.16 %[columns]"),
     "maximum: clamp": ("max_pool_2d.c", "vmin.s8 %q[value], %q[value], q1", "vmax.s8 q1, q1, q1"),
     "maximum: last channels": ("max_pool_2d.c", "vctp.8 %[left]", "vctp.8 %[channels]"),
-    "accumulate: starts anew": ("accumulate.c", "before != NULL", "before == output"),
+    "accumulate: eighth channel": ("accumulate.c", "[%[first], #4]", "[%[first], #3]"),
+    "accumulate: starts anew": ("accumulate.c", "before != NULL", "before == NULL"),
     "three pixels left": ("tile.h", "if (i + 1 < pixels)", "if (i + 2 < pixels)"),
 }  # fmt: skip
 
