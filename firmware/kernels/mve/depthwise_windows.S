@@ -7,8 +7,8 @@
  * Words of four channels are copied column by column: gathers bring up to four rows of a column, or eight. So the
  * taps of a window are words in a row, and a gather of one byte of each of sixteen, multiplied by sixteen weights,
  * is a step of a channel. A column takes 7 instructions where windows have five to eight rows, else 6 for four of
- * them; a step of eight pixels 21, of four 12, and 7 a channel; 26 requantize four pixels of four channels, or 42;
- * 30 more. 5 x 5: 11.4 an output.
+ * them; a step of eight pixels 21, of six 17, of four 12, and 7 a channel; 26 requantize four pixels of four
+ * channels, or 42; 40 more. 5 x 5, eight pixels: 11.6 an output.
  *
  * Channels that are no words, or that share an input channel, are copied and stored byte by byte: 7 instructions
  * for four rows of a column and channel.
@@ -25,26 +25,34 @@
     .syntax unified
     .thumb
 
-    .equ COLUMNS, 28
-    .equ PIXEL_BYTES, 32
-    .equ STEPS, 36
-    .equ SUMS, 40
-    .equ STREAM, 44
-    .equ STREAM_END, 48
-    .equ OUTPUT, 52
-    .equ PIXELS, 56
-    .equ OUTPUT_HOP, 60
-    .equ CHANNELS, 64
-    .equ REPEATS, 68
-    .equ FINISH, 76
-    .equ OUTPUT_OFFSETS, 92
-    .equ FROM, 8
+    .equ ROWS, 32
+    .equ FROM, 40
+    .equ INSIDE, 48
+    .equ COLUMN_BYTES, 56
+    .equ COLUMN_HOP, 60
+    .equ COLUMNS, 68
+    .equ PIXEL_BYTES, 72
+    .equ STEPS, 76
+    .equ SUMS, 80
+    .equ STREAM, 84
+    .equ STREAM_END, 88
+    .equ OUTPUT, 92
+    .equ PIXELS, 96
+    .equ OUTPUT_HOP, 100
+    .equ CHANNELS, 104
+    .equ REPEATS, 108
+    .equ FINISH, 116
+    .equ COLUMN_OFFSETS, 132
+    .equ SLOTS, 148
+    .equ OUTPUT_OFFSETS, 164
+    .equ FEW_ROWS, 8
     .equ PITCH, 32              /* bytes of a channel's sums */
 
 /* The frame: eight zeros, and what is wanted while no register is left. */
     .equ TILE, 32
     .equ STEPS_OF_CHANNEL, 36
     .equ TO_NEXT_CHANNEL, 40
+    .equ COPY, 44
     .equ FRAME_BYTES, 48
 
 /* Rows r1.. of all columns, four at a time, r4 rows in all; `store` has the lanes of P0. */
@@ -69,29 +77,35 @@
     bhi .Lrows\@
     .endm
 
-/* A step of four pixels. */
-    .macro four_pixels a, b, c, d
-    vldrb.u8 q0, [r1, q2]
-    vmladava.s8 \a, q0, q1
-    vldrb.u8 q0, [r1, q3]
-    vmladava.s8 \b, q0, q1
-    vldrb.u8 q0, [r1, q5]
-    vmladava.s8 \c, q0, q1
-    vldrb.u8 q0, [r1, q6]
-    vmladava.s8 \d, q0, q1
+/* A row of four columns. */
+    .macro copy_row row, slot
+    vldrw.u32 q1, [\row, q0]
+    vstrw.32 q1, [q2, #\slot]
     .endm
 
-/* The sums of four channels, of eight pixels or of four. */
-    .macro dot eight
+/* A step of two pixels, those of the offsets. */
+    .macro two_pixels offsets, next, a, b
+    vldrb.u8 q0, [r1, \offsets]
+    vmladava.s8 \a, q0, q1
+    vldrb.u8 q0, [r1, \next]
+    vmladava.s8 \b, q0, q1
+    .endm
+
+/* The sums of four channels, of four, six or eight pixels. */
+    .macro dot pixels
 .Lchannel\@:
     ldm sp, {r0, r2, r4, r6, r8, r10, r12, lr}
     ldr r3, [sp, #STEPS_OF_CHANNEL]
 .Lstep\@:
     vldrb.u8 q1, [r9], #16
-    four_pixels r0, r2, r4, r6
-    .if \eight
+    two_pixels q2, q3, r0, r2
+    two_pixels q5, q6, r4, r6
+    .if \pixels > 4
     add r1, r1, r5
-    four_pixels r8, r10, r12, lr
+    two_pixels q2, q3, r8, r10
+    .endif
+    .if \pixels > 6
+    two_pixels q5, q6, r12, lr
     .endif
     add r1, r1, r11
     subs r3, r3, #1
@@ -151,36 +165,47 @@ ek_mve_depthwise_window_tile:
     mvn r1, r0, lsl #6
     adds r1, r1, #2             /* 1 - 64 a step */
     strd r0, r1, [sp, #STEPS_OF_CHANNEL]
+    ldr r0, [r11, #(ROWS + 4)]
+    adr.w r1, .Lrows_copied
+    sub r1, r1, r0, lsl #3      /* 8 bytes of code a row */
+    adds r1, r1, #1             /* Thumb */
+    str r1, [sp, #COPY]
     ldr r9, [r11, #STREAM]
 .Lgroup:
-    ldr r0, [r11, #CHANNELS]
-    ldrd r1, r4, [r11]
+    ldrd r1, r4, [r11, #ROWS]
     ldrd r5, r6, [r11, #FROM]
-    ldrd r7, r8, [r11, #(FROM + 8)]
-    ldr r10, [r11, #(FROM + 16)]
+    ldrd r7, r8, [r11, #INSIDE]
+    ldr r10, [r11, #COLUMN_BYTES]
+    ldr r0, [r11, #CHANNELS]
     cmp r0, #0
-    bne .Lcopy_bytes
+    bne.w .Lcopy_bytes
     add r0, r5, #4
     str r0, [r11, #FROM]
-    sub r0, r4, #5
-    cmp r0, #3
-    bls .Lcopy_eight
+    cmp r4, #FEW_ROWS
+    bls .Lcopy_few_rows
     copy_fours vldrwt.u32, vstrwt.32 q1, [r2]
-    b .Lcopied
-.Lcopy_eight:
-    vldrw.u32 q0, [r1]
-    add r1, r1, r4, lsl #2
-    vldrw.u32 q1, [r1, #-16]
-    mov r2, r6
-    wls lr, r7, .Lcopied
-.Lcolumn_of_eight:
-    vldrw.u32 q2, [r5, q0]
-    vldrw.u32 q3, [r5, q1]
-    vstrw.32 q2, [r2]
-    add r5, r5, r8
-    add r2, r2, r10
-    vstrw.32 q3, [r2, #-16]
-    le lr, .Lcolumn_of_eight
+    b.w .Lcopied
+.Lcopy_few_rows:
+    vldrw.u32 q0, [r11, #COLUMN_OFFSETS]
+    vadd.i32 q0, q0, r5
+    vldrw.u32 q2, [r11, #SLOTS]
+    ldrd r2, r12, [r11, #COLUMN_HOP]
+    wlstp.32 lr, r7, .Lcopied
+    ldm r11, {r0, r1, r3, r4, r5, r6, r8, r10}
+.Lfour_columns:
+    ldr pc, [sp, #COPY]
+    copy_row r10, 28
+    copy_row r8, 24
+    copy_row r6, 20
+    copy_row r5, 16
+    copy_row r4, 12
+    copy_row r3, 8
+    copy_row r1, 4
+    copy_row r0, 0
+.Lrows_copied:
+    vadd.i32 q0, q0, r2
+    vadd.i32 q2, q2, r12
+    letp lr, .Lfour_columns
 .Lcopied:
     ldrd r1, r0, [r11, #COLUMNS]
     ldr r7, [r11, #SUMS]
@@ -194,11 +219,16 @@ ek_mve_depthwise_window_tile:
     cmp r2, #4
     bls .Lfour_pixels
     rsb r11, r5, #64
-    dot 1
+    cmp r2, #6
+    bls .Lsix_pixels
+    dot 8
+    b .Lfinish
+.Lsix_pixels:
+    dot 6
     b .Lfinish
 .Lfour_pixels:
     mov r11, #64
-    dot 0
+    dot 4
 .Lfinish:
     ldr r11, [sp, #TILE]
     ldr r1, [r11, #SUMS]
@@ -230,7 +260,7 @@ ek_mve_depthwise_window_tile:
 .Lwords:
     ldr r0, [r11, #STREAM_END]
     cmp r9, r0
-    bne .Lgroup
+    bne.w .Lgroup
     add sp, sp, #FRAME_BYTES
     vpop {d8-d15}
     pop {r3-r11, pc}
@@ -242,7 +272,7 @@ ek_mve_depthwise_window_tile:
     movs r2, #0
     vidup.u32 q7, r2, #4
 .Lchannel_of_bytes:
-    ldrd r1, r4, [r11]
+    ldrd r1, r4, [r11, #ROWS]
     mov r6, r12
     copy_fours vldrbt.u32, vstrbt.32 q1, [r2, q7]
     add r12, r12, #1
@@ -255,7 +285,7 @@ ek_mve_depthwise_window_tile:
     subs r0, r0, #1
     bne .Lchannel_of_bytes
     str r5, [r11, #FROM]
-    b .Lcopied
+    b.w .Lcopied
     .balign 4
 .Ltaps:
     .byte 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60

@@ -16,10 +16,15 @@ static ek_mve_window_tile tile_of(const ek_mve_depthwise_windows *conv, const in
                                   void *scratch) {
     const uint32_t output_step = (uint32_t)conv->phases * conv->output.channels;
     ek_mve_window_tile tile;
+    for (uint32_t row = 0; row < conv->window.height && row < EK_MVE_FEW_ROWS; row++) {
+        tile.few_rows[row] = rows[row];
+    }
     tile.rows = rows;
     tile.height = conv->window.height;
     tile.column_step = (uint32_t)conv->window.dilation * conv->input.channels;
     tile.column_bytes = 4u * conv->window.height;
+    tile.column_hop = 4 * tile.column_step;
+    tile.slot_hop = 4 * tile.column_bytes;
     tile.sums = scratch;
     tile.columns = (int8_t *)scratch + EK_MVE_WINDOW_SUMS_BYTES;
     tile.pixel_bytes = conv->pixel_columns * tile.column_bytes;
@@ -29,6 +34,7 @@ static ek_mve_window_tile tile_of(const ek_mve_depthwise_windows *conv, const in
     tile.output_hop = EK_MVE_PIXELS * output_step;
     tile.multiplier = conv->multiplier;
     tile.finish = ek_mve_finish_of(&conv->stage);
+    vst1q_u32(tile.column_offsets, vmulq_n_u32(vidupq_n_u32(0, 1), tile.column_step));
     vst1q_u32(tile.output_offsets, vmulq_n_u32(vidupq_n_u32(0, 1), output_step));
     return tile;
 }
@@ -50,6 +56,8 @@ static void place_columns(const ek_mve_depthwise_windows *conv, ek_mve_window_ti
     tile->inside = end > first ? (uint32_t)(end - first) : 0;
     tile->from = (uint32_t)((left + first * dilation) * conv->input.channels);
     tile->slot = tile->columns + first * (int32_t)tile->column_bytes;
+    vst1q_u32(tile->slots,
+              vmlaq_n_u32(vdupq_n_u32((uint32_t)tile->slot), vidupq_n_u32(0, 1), tile->column_bytes));
     if ((int32_t)tile->inside < count) {
         ek_mve_fill(tile->columns, conv->input_zero_point, count * (int32_t)tile->column_bytes);
     }

@@ -10,8 +10,11 @@
 
 #define EK_MVE_WINDOW_SUMS_BYTES 128 /* int32 [4][8] */
 
+#define EK_MVE_FEW_ROWS 8
+
 /* depthwise_windows.S depends on this layout. Columns are those that windows meet, one word a row of each. */
 typedef struct ek_mve_window_tile {
+    const int8_t *few_rows[EK_MVE_FEW_ROWS]; /* where a window has no more */
     const int8_t *const *rows;
     uint32_t height;       /* of a window */
     uint32_t from;         /* byte of each row where the first column inside the input begins */
@@ -19,6 +22,8 @@ typedef struct ek_mve_window_tile {
     uint32_t inside;       /* columns inside the input */
     uint32_t column_step;  /* bytes of a row from a column to the next */
     uint32_t column_bytes; /* in `columns` */
+    uint32_t column_hop;   /* from a column to the fourth behind it: 4 * column_step */
+    uint32_t slot_hop;     /* 4 * column_bytes */
     int8_t *columns;       /* words [columns][rows], those outside the input hold its zero point */
     uint32_t pixel_bytes;  /* in `columns`, from a window to the next */
     uint32_t steps;        /* sixteens of taps that a window has */
@@ -33,6 +38,8 @@ typedef struct ek_mve_window_tile {
     uint32_t repeats; /* output channels that the next input channel still has, of... */
     uint32_t multiplier;
     ek_mve_finish finish;
+    uint32_t column_offsets[EK_MVE_PIXELS]; /* of four columns: 0, column_step, ... */
+    uint32_t slots[EK_MVE_PIXELS];          /* addresses where the first four go */
     uint32_t output_offsets[EK_MVE_PIXELS]; /* bytes from an output to those of the next pixels */
 } ek_mve_window_tile;
 
