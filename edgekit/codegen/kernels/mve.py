@@ -39,6 +39,7 @@ from edgekit.graph.ir import (
     Graph,
     MaxPool2D,
     Op,
+    Requantization,
     Window,
 )
 
@@ -65,6 +66,8 @@ _ZEROS_BEFORE = 6
 _ZEROS_BEHIND = 8
 
 _WINDOW_TILES = (8, 4)
+_WINDOW_ROWS = 8
+"""At most, where channels come in no fours but go by fours."""
 _WINDOW_SUMS_BYTES = 128
 _WINDOW_COLUMNS_BYTES = 640
 """What the columns of a tile may take before it is made smaller."""
@@ -184,11 +187,15 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         and op.bias.size % _GROUP == 0
         and _meets_columns(op, graph)
     )
-    # Column by column.
-    stage = _stage(op, op.filter[0].transpose(2, 1, 0).reshape(op.bias.size, -1))
-    if stage is None:
-        return None
-    return _depthwise_3x3(op, graph, stage) if is_usual else _depthwise_windows(op, graph, stage)
+    if is_usual:
+        stage = _stage(op, _by_columns(op))
+        return None if stage is None else _depthwise_3x3(op, graph, stage)
+    return _depthwise_windows(op, graph)
+
+
+def _by_columns(op: DepthwiseConv2D) -> NDArray[np.int8]:
+    """The weights of each channel, column by column."""
+    return op.filter[0].transpose(2, 1, 0).reshape(op.bias.size, -1)
 
 
 def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCall:
@@ -221,21 +228,28 @@ def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCa
     )
 
 
-def _depthwise_windows(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCall | None:
+def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     """The call of the kernel for any window; None where it takes too much memory."""
     window = op.window
-    channels, taps = stage.weights.shape
+    channels = op.bias.size
+    by_fours = op.depth_multiplier == 1 and channels >= _GROUP
+    by_words = by_fours and channels % _GROUP == 0
+    by_fours = by_words or (by_fours and window.height <= _WINDOW_ROWS)
+    computed = _with_last_four(op) if by_fours else op
+    stage = _stage(computed, _by_columns(computed))
     dilation = window.dilation_width if window.width > 1 else 1
     together = gcd(dilation, window.stride_width)
     pixel_columns = window.stride_width // together
+    taps = window.height * window.width
     steps = -(-taps // _LANES)
     tile_pixels, columns_bytes = _window_tile(window, pixel_columns, steps)
-    if columns_bytes > _MOST_COLUMNS_BYTES:
+    if stage is None or columns_bytes > _MOST_COLUMNS_BYTES:
         return None
-    goes_by_words = channels % _GROUP == 0 and op.depth_multiplier == 1
-    weights = np.pad(stage.weights, ((0, -channels % _GROUP), (0, steps * _LANES - taps)))
+    rest = -len(stage.weights) % _GROUP
+    weights = np.pad(stage.weights, ((0, rest), (0, steps * _LANES - taps)))
     rows = np.ascontiguousarray(weights.reshape(-1, _GROUP * steps * _LANES)).view("<u4")
     stream = np.hstack([rows, stage.constants])
+    way = "" if by_words else "unaligned" if by_fours else "bytes"
     return KernelCall(
         "ek_mve_depthwise_windows_s8",
         f"{_FOLDER}/depthwise_windows.c",
@@ -249,7 +263,7 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> Kern
             phases=uint16(dilation // together),
             pixel_columns=uint16(pixel_columns),
             steps=uint16(steps),
-            multiplier=uint16(0 if goes_by_words else op.depth_multiplier),
+            multiplier=uint16(0 if by_fours else op.depth_multiplier),
             stage=stage.params,
             stream_words=uint32(stream.size),
             stream=ConstantArray("weights", "uint32_t", stream, f"{channels} channels, in fours"),
@@ -257,13 +271,24 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> Kern
         header=_HEADER,
         more_sources=(f"{_FOLDER}/depthwise_windows.S",),
         scratch_bytes=_WINDOW_SUMS_BYTES + columns_bytes,
-        alignment=_GROUP if goes_by_words else 1,
+        alignment=_GROUP if by_words else 1,
         outside=op.input_zero_point,
         tile_pixels=tile_pixels,
         tile_channels=_GROUP,
         channel_multiple=_GROUP,
-        variant=" ".join(filter(None, ("" if goes_by_words else "bytes", stage.variant))),
+        variant=f"{way} {stage.variant}".strip(),
     )
+
+
+def _with_last_four(op: DepthwiseConv2D) -> DepthwiseConv2D:
+    """``op`` with some of its last four channels twice, so that all come in fours."""
+    channels = op.bias.size
+    order = np.arange(channels + -channels % _GROUP)
+    order[-_GROUP:] = np.arange(channels - _GROUP, channels)
+    factor = op.requantization
+    if factor.multiplier.size > 1:
+        factor = Requantization(factor.multiplier[order], factor.shift[order])
+    return replace(op, filter=op.filter[..., order], bias=op.bias[order], requantization=factor)
 
 
 def _window_tile(window: Window, pixel_columns: int, steps: int) -> tuple[int, int]:

@@ -97,9 +97,9 @@ void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, 
                                  void *scratch);
 
 /*
- * A depthwise convolution of any window. The stream has of every four output channels, of which those behind
- * the last have weights of 0: for each of them its weights column by column, with zeros at the end up to 16
- * bytes `steps`; the constants of the four.
+ * A depthwise convolution of any window. The stream has of every four output channels: for each of them its
+ * weights column by column, with zeros at the end up to 16 bytes `steps`; the constants of the four. Where
+ * `multiplier` is 0, the last four are the last four channels; else weights behind the last channel's are 0.
  *
  * Dilation D and stride S come down to windows without dilation, of every Dth column and every Pth pixel,
  * where P = D / gcd(D, S); from one such pixel to the next it is S / gcd(D, S) of these columns.
@@ -113,8 +113,8 @@ typedef struct ek_mve_depthwise_windows {
     uint16_t phases;     /* P */
     uint16_t pixel_columns;
     uint16_t steps; /* taps of a window / 16, rounded up */
-    /* 0: each output channel from the input channel of its number, of channels in fours in rows aligned to 4.
-     * Else so many output channels of each input channel, of any number of channels in rows anywhere. */
+    /* Output channels of each input channel. 0: one, and there are at least four, of at most eight rows where
+     * they come in no fours. Where they do, rows are aligned to 4; else they may lie anywhere. */
     uint16_t multiplier;
     ek_mve_stage stage;
     uint32_t stream_words;

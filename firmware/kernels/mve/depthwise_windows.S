@@ -4,17 +4,20 @@
  * four channels at a time, from bytes to bytes (depthwise_windows.h). Its specification is the loop over pixels,
  * channels and taps, and ek_output_lanes of kernels/lanes.h; sums wrap around.
  *
- * Words of four channels are copied column by column: gathers bring up to four rows of a column, or eight. So the
- * taps of a window are words in a row, and a gather of one byte of each of sixteen, multiplied by sixteen weights,
- * is a step of a channel. A column takes 7 instructions where windows have five to eight rows, else 6 for four of
- * them; a step of eight pixels 21, of six 17, of four 12, and 7 a channel; 26 requantize four pixels of four
- * channels, or 42; 40 more. 5 x 5, eight pixels: 11.6 an output.
+ * Words of four channels are copied column by column: a gather brings a row's in four columns, and a scatter lays
+ * them down. So the taps of a window are words in a row, and a gather of one byte of each of sixteen, multiplied by
+ * sixteen weights, is a step of a channel. Four columns take two instructions a row and 4; a step of eight pixels
+ * 21, of six 17, of four 12, and 7 a channel; 26 requantize four pixels of four channels, or 42; 50 more. 5 x 5,
+ * eight pixels: 10.6 an output.
  *
- * Channels that are no words, or that share an input channel, are copied and stored byte by byte: 7 instructions
- * for four rows of a column and channel.
+ * Where channels come in no fours words lie anywhere: two instructions a row of each column, and 4 a column. The
+ * last four channels are computed with some of those before. Channels that share an input channel, or are fewer
+ * than four, go byte by byte, like windows of more than eight rows: 6 for four rows of a column and channel.
  *
- * Copying: r1 rows, r2 to, r3 from, r4 height left, r5 first byte, r6 slot, r7 columns, r8 and r10 steps; q0 and
- * q1 rows; of bytes: r0 channels left, r12 slot of a channel, q7 its words.
+ * Copying: r0 r1 r3 r4 r5 r6 r8 r10 rows, r2 and r12 steps; q0 columns, q1 words, q2 slots. Of words anywhere: r2
+ * to, r7 from, r9 and r11 steps, r12 word. Of rows in fours: r1 rows, r2 to, r3 from, r4 height left, r5 first
+ * byte, r6 slot, r7 columns, r8 and r10 steps, q0 rows, q1 words; of bytes r0 channels left, r12 slot of a channel,
+ * q7 its words.
  * Multiplying: r0 r2 r4 r6 r8 r10 r12 lr sums, r1 window, r3 steps left, r5 four pixels' bytes, r7 where sums go,
  * r9 stream, r11 from the last four pixels' step to the next of the first; q0 taps, q1 weights, q2 q3 q5 q6 offsets
  * of four pixels.
@@ -41,6 +44,7 @@
     .equ OUTPUT_HOP, 100
     .equ CHANNELS, 104
     .equ REPEATS, 108
+    .equ MULTIPLIER, 112
     .equ FINISH, 116
     .equ COLUMN_OFFSETS, 132
     .equ SLOTS, 148
@@ -53,7 +57,8 @@
     .equ STEPS_OF_CHANNEL, 36
     .equ TO_NEXT_CHANNEL, 40
     .equ COPY, 44
-    .equ FRAME_BYTES, 48
+    .equ STREAM_LEFT, 48
+    .equ FRAME_BYTES, 56
 
 /* Rows r1.. of all columns, four at a time, r4 rows in all; `store` has the lanes of P0. */
     .macro copy_fours load, store:vararg
@@ -81,6 +86,12 @@
     .macro copy_row row, slot
     vldrw.u32 q1, [\row, q0]
     vstrw.32 q1, [q2, #\slot]
+    .endm
+
+/* A row of one column: words may lie anywhere. */
+    .macro copy_word row, slot
+    ldr.w r12, [\row, r7]
+    str.w r12, [r2, #\slot]
     .endm
 
 /* A step of two pixels, those of the offsets. */
@@ -166,7 +177,11 @@ ek_mve_depthwise_window_tile:
     adds r1, r1, #2             /* 1 - 64 a step */
     strd r0, r1, [sp, #STEPS_OF_CHANNEL]
     ldr r0, [r11, #(ROWS + 4)]
+    ldr r2, [r11, #CHANNELS]
     adr.w r1, .Lrows_copied
+    cmp r2, #0
+    it ne
+    adrne.w r1, .Lwords_copied
     sub r1, r1, r0, lsl #3      /* 8 bytes of code a row */
     adds r1, r1, #1             /* Thumb */
     str r1, [sp, #COPY]
@@ -178,7 +193,7 @@ ek_mve_depthwise_window_tile:
     ldr r10, [r11, #COLUMN_BYTES]
     ldr r0, [r11, #CHANNELS]
     cmp r0, #0
-    bne.w .Lcopy_bytes
+    bne.w .Lcopy_channels
     add r0, r5, #4
     str r0, [r11, #FROM]
     cmp r4, #FEW_ROWS
@@ -253,17 +268,58 @@ ek_mve_depthwise_window_tile:
     ldr r0, [r11, #OUTPUT]
     ldr r1, [r11, #CHANNELS]
     adds r0, r0, #4
-    str r0, [r11, #OUTPUT]
-    cbz r1, .Lwords
+    cbz r1, .Lnext_words
     subs r1, r1, #4
+    ldr r2, [r11, #MULTIPLIER]
+    cbnz r2, .Lnext_bytes
+    ldr r3, [r11, #FROM]
+    adds r3, r3, #4
+    rsbs r2, r1, #4
+    ittt hi                     /* the last four channels */
+    subhi r0, r0, r2
+    subhi r3, r3, r2
+    movhi r1, #4
+    str r3, [r11, #FROM]
+.Lnext_bytes:
     str r1, [r11, #CHANNELS]
-.Lwords:
+.Lnext_words:
+    str r0, [r11, #OUTPUT]
     ldr r0, [r11, #STREAM_END]
     cmp r9, r0
     bne.w .Lgroup
     add sp, sp, #FRAME_BYTES
     vpop {d8-d15}
     pop {r3-r11, pc}
+.Lcopy_channels:
+    ldr r2, [r11, #MULTIPLIER]
+    cmp r2, #0
+    bne .Lcopy_bytes
+    str r9, [sp, #STREAM_LEFT]
+    mov r2, r6
+    mov r9, r10
+    mov r12, r8
+    wls lr, r7, .Lcolumns_copied
+    mov r7, r5
+    ldm r11, {r0, r1, r3, r4, r5, r6, r8, r10}
+    mov r11, r12
+.Lcolumn_of_words:
+    ldr pc, [sp, #COPY]
+    copy_word r10, 28
+    copy_word r8, 24
+    copy_word r6, 20
+    copy_word r5, 16
+    copy_word r4, 12
+    copy_word r3, 8
+    copy_word r1, 4
+    copy_word r0, 0
+.Lwords_copied:
+    add r7, r7, r11
+    add r2, r2, r9
+    le lr, .Lcolumn_of_words
+    ldr r11, [sp, #TILE]
+.Lcolumns_copied:
+    ldr r9, [sp, #STREAM_LEFT]
+    b.w .Lcopied
 .Lcopy_bytes:
     cmp r0, #4
     it hi

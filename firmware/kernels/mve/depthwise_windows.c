@@ -69,13 +69,14 @@ void ek_mve_depthwise_windows_s8(const void *params, const int8_t *const *rows, 
     const uint32_t width = conv->output.width;
     const uint32_t phases = conv->phases;
     const uint32_t tile_step = phases * conv->tile_pixels;
+    const int goes_by_words = conv->multiplier == 0 && conv->output.channels % 4 == 0;
     ek_mve_window_tile tile = tile_of(conv, rows, scratch);
     for (uint32_t phase = 0; phase < phases; phase++) {
         for (uint32_t x = phase; x < width; x += tile_step) {
             const uint32_t pixels = (width - x + phases - 1) / phases;
             tile.pixels = pixels < conv->tile_pixels ? pixels : conv->tile_pixels;
             tile.output = output + x * conv->output.channels;
-            tile.channels = conv->multiplier != 0 ? conv->output.channels : 0;
+            tile.channels = goes_by_words ? 0 : conv->output.channels;
             tile.repeats = conv->multiplier;
             place_columns(conv, &tile, (int32_t)x);
             ek_mve_depthwise_window_tile(&tile);

@@ -33,10 +33,9 @@ typedef struct ek_mve_window_tile {
     int8_t *output;      /* of the first pixel */
     uint32_t pixels;     /* 1..8 */
     uint32_t output_hop; /* bytes from an output to that of the fourth pixel behind it */
-    /* Where channels go by bytes: those left, or 0 where they go by words, four at a time. */
-    uint32_t channels;
-    uint32_t repeats; /* output channels that the next input channel still has, of... */
-    uint32_t multiplier;
+    uint32_t channels;   /* those left, or 0 where they are aligned words */
+    uint32_t repeats;    /* output channels that the next input channel still has, of... */
+    uint32_t multiplier; /* 0 where channels go by fours, the last four in the end */
     ek_mve_finish finish;
     uint32_t column_offsets[EK_MVE_PIXELS]; /* of four columns: 0, column_step, ... */
     uint32_t slots[EK_MVE_PIXELS];          /* addresses where the first four go */
