@@ -1,7 +1,7 @@
 """The kernels for Helium (Armv8.1-M's vectors, "mve"): those of firmware/kernels/mve/.
 
-They run convolutions, 3x3 depthwise convolutions, fully connected layers, additions and averages of the usual
-kind; what is not usual here is left to other kernels. The parameters are those of ``ek_kernels_mve.h``.
+They run convolutions, depthwise convolutions, fully connected layers, additions and pools of the usual kind;
+what is not usual here is left to other kernels. The parameters are those of ``ek_kernels_mve.h``.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
 
 def _by_columns(op: DepthwiseConv2D) -> NDArray[np.int8]:
     """The weights of each channel, column by column."""
-    return op.filter[0].transpose(2, 1, 0).reshape(op.bias.size, -1)
+    weights: NDArray[np.int8] = op.filter[0].transpose(2, 1, 0)
+    return weights.reshape(op.bias.size, -1)
 
 
 def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCall:
@@ -230,26 +231,21 @@ def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCa
 
 def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     """The call of the kernel for any window; None where it takes too much memory."""
-    window = op.window
-    channels = op.bias.size
+    channels, window = op.bias.size, op.window
     by_fours = op.depth_multiplier == 1 and channels >= _GROUP
     by_words = by_fours and channels % _GROUP == 0
     by_fours = by_words or (by_fours and window.height <= _WINDOW_ROWS)
+    way = "" if by_words else "unaligned" if by_fours else "bytes"
     computed = _with_last_four(op) if by_fours else op
     stage = _stage(computed, _by_columns(computed))
     dilation = window.dilation_width if window.width > 1 else 1
     together = gcd(dilation, window.stride_width)
     pixel_columns = window.stride_width // together
-    taps = window.height * window.width
-    steps = -(-taps // _LANES)
+    steps = -(-window.height * window.width // _LANES)
     tile_pixels, columns_bytes = _window_tile(window, pixel_columns, steps)
     if stage is None or columns_bytes > _MOST_COLUMNS_BYTES:
         return None
-    rest = -len(stage.weights) % _GROUP
-    weights = np.pad(stage.weights, ((0, rest), (0, steps * _LANES - taps)))
-    rows = np.ascontiguousarray(weights.reshape(-1, _GROUP * steps * _LANES)).view("<u4")
-    stream = np.hstack([rows, stage.constants])
-    way = "" if by_words else "unaligned" if by_fours else "bytes"
+    stream = _in_steps(stage, steps)
     return KernelCall(
         "ek_mve_depthwise_windows_s8",
         f"{_FOLDER}/depthwise_windows.c",
@@ -278,6 +274,14 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         channel_multiple=_GROUP,
         variant=f"{way} {stage.variant}".strip(),
     )
+
+
+def _in_steps(stage: _Stage, steps: int) -> NDArray[np.uint32]:
+    """The stream of ``ek_mve_depthwise_windows``: channels in fours, each with zeros up to so many steps."""
+    channels, taps = stage.weights.shape
+    weights = np.pad(stage.weights, ((0, -channels % _GROUP), (0, steps * _LANES - taps)))
+    rows = np.ascontiguousarray(weights.reshape(-1, _GROUP * steps * _LANES)).view("<u4")
+    return np.hstack([rows, stage.constants])
 
 
 def _with_last_four(op: DepthwiseConv2D) -> DepthwiseConv2D:
