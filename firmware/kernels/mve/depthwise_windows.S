@@ -7,8 +7,8 @@
  * Words of four channels are copied column by column: a gather brings a row's in four columns, and a scatter lays
  * them down. So the taps of a window are words in a row, and a gather of one byte of each of sixteen, multiplied by
  * sixteen weights, is a step of a channel. Four columns take two instructions a row and 4; a step of eight pixels
- * 21, of six 17, of four 12, and 7 a channel; 26 requantize four pixels of four channels, or 42; 50 more. 5 x 5,
- * eight pixels: 10.6 an output.
+ * 21, of six 17, of four 12, and 7 a channel; 28 requantize and store four pixels of four channels, or 54; 54 more.
+ * 5 x 5, eight pixels: 10.9 an output.
  *
  * Where channels come in no fours words lie anywhere: two instructions a row of each column, and 4 a column. The
  * last four channels are computed with some of those before. Channels that share an input channel, or are fewer
