@@ -678,3 +678,34 @@ def _int8(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _random(name: str) -> np.random.Generator:
     return np.random.default_rng(crc32(name.encode()))
+
+
+def large_sum_case(largest: int, sign: int) -> Case:
+    """A depthwise convolution that reaches a sum of ``sign`` and magnitude ``largest``, and no larger one; its
+    outputs change in the middle of its sums."""
+    taps, channels = 9, 4
+    extreme = 127 if sign > 0 else -128
+    reach = taps * 127 * abs(extreme)
+    multiplier = round(128.5 * 2**53 / (largest - reach))
+    op = DepthwiseConv2D(
+        0,
+        (0,),
+        1,
+        filter=np.full((1, 3, 3, channels), 127, np.int8),
+        bias=np.full(channels, sign * (largest - reach), np.int32),
+        input_zero_point=0,
+        output_zero_point=-100 * sign,
+        requantization=Requantization(
+            np.full(channels, multiplier, np.int32), np.full(channels, -22, np.int32)
+        ),
+        activation_min=-128,
+        activation_max=127,
+        window=Window(3, 3, 1, 1, 1, 1, 0, 0, 0, 0),
+        depth_multiplier=1,
+    )
+    pixels = np.arange(-127, 128, dtype=np.int8).repeat(channels * 3)
+    pixels[-3 * channels :] = extreme
+    shape = (1, 3, pixels.size // channels, channels)
+    inputs = (np.tile(pixels, 3).reshape(shape),)
+    graph = _graph(op, [shape], (1, 1, shape[2] - 2, channels))
+    return Case(f"sums up to {sign * largest}", graph, inputs)
