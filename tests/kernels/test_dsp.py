@@ -19,6 +19,7 @@ import pytest
 from kernels.cases import (
     Case,
     all_cases,
+    depthwise_window_cases,
     large_sum_case,
     mean_cases,
     narrow_depthwise_cases,
@@ -62,6 +63,7 @@ def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
         output_stage_cases(),
         odd_window_cases(),
         narrow_depthwise_cases(),
+        depthwise_window_cases(),
         shallow_cases(),
         short_add_cases(),
     )
@@ -147,6 +149,8 @@ def test_every_kernel_has_cases() -> None:
         "ek_dsp_conv_2d_s8": True,
         "ek_dsp_depthwise_conv_2d_exact_s8": True,
         "ek_dsp_depthwise_conv_2d_s8": True,
+        "ek_dsp_depthwise_windows_exact_s8": True,
+        "ek_dsp_depthwise_windows_s8": True,
         "ek_dsp_fully_connected_exact_s8": True,
         "ek_dsp_fully_connected_s8": True,
         "ek_dsp_shallow_conv_2d_s8": True,
@@ -189,6 +193,22 @@ FAULTS = {
         "columns = scratch + skipped",
         "columns = scratch",
     ),
+    "columns: halves": ("columns.S", "pkhtb r10, r7, r6, asr #16", "pkhtb r10, r7, r6"),
+    "columns: first one": ("columns.S", "bhs 2b", "bhi 2b"),
+    "columns: odd last row": ("columns.S", "    strd r8, r9, [r2, #8]\n", ""),
+    "columns: next pair": ("columns.S", "add r7, r7, #16", "add r7, r7, #0"),
+    "windows: third channel": ("windows.S", "[r1, r2, lsl #1]", "[r1, r2]"),
+    "windows: more than sixteen steps": ("windows.S", "    bne 2b\n", ""),
+    "windows: next one": ("windows.S", "    add r0, r0, r4\n", "    add r0, r0, #16\n"),
+    "windows: left edge": ("depthwise_windows.c", "fill(scratch, inside, conv->input_zero_point);", ""),
+    "windows: right edge": (
+        "depthwise_windows.c",
+        "* pairs,\n             conv->input_zero",
+        "* pairs,\n             0 * conv->input_zero",
+    ),
+    "windows: last channels": ("depthwise_windows.c", "(step - 1) * multiplier", "(QUAD - 1u) * multiplier"),
+    "windows: other channels": ("depthwise_windows.c", "            windows.output++;\n", ""),
+    "windows: next strip": ("depthwise_windows.c", "column += pixels * stride", "column += pixels"),
     "accumulate: halves": ("accumulate.c", "(int16_t)sums.odd", "(int16_t)sums.even"),
     "accumulate: last channels": ("accumulate.c", ": channels - QUAD", ": i - QUAD"),
     "add: rest": ("add.c", "i < add->size; i++", "i + 1 < add->size; i++"),
@@ -208,6 +228,9 @@ OVERRUNS = {
     "depthwise: last output at the edge",
     "depthwise: left edge",
     "depthwise: last channels",
+    "columns: first one",
+    "windows: next one",
+    "windows: last channels",
 }
 
 

@@ -54,7 +54,9 @@ _SHALLOW_DEPTH = 8  # input channels
 _STRIP_PIXELS = 12  # of shallow convolutions
 _MAX_ADDED = 256  # int8 of which the sum has 16 bits
 _STEP = 8  # inputs of fully connected layers
-_COLUMNS_BYTES = 88  # scratch of depthwise convolutions
+_COLUMNS_BYTES = 88  # scratch of 3x3 depthwise convolutions
+_STRIP_BYTES = 1024  # of the columns of others, if a window has no more
+_LADDER = 16  # steps of four words
 # Sums of the channel in the upper half of the weights have 24 bits.
 _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
@@ -174,18 +176,21 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
+    if graph.tensors[op.inputs[0]].shape[3] < _QUAD:
+        return None
+    return _depthwise_3x3(op, graph) or _depthwise_windows(op, graph)
+
+
+def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     output_width = graph.tensors[op.output].shape[2]
     window = op.window
     is_usual = (window.height, window.width, window.dilation_width, op.depth_multiplier) == (3, 3, 1, 1)
     stride, left = window.stride_width, window.pad_left
     right = (output_width - 1) * stride + window.width - left - width
-    if not is_usual or channels < _QUAD or stride > 2 or left > 1 or right > 1:
+    if not is_usual or stride > 2 or left > 1 or right > 1:
         return None
-    first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
-    together = (first[:, None] + np.arange(_QUAD)).reshape(-1)
-    weights = op.filter[0].transpose(2, 1, 0).reshape(channels, -1).astype(np.int64)
-    stage = _stage(op, weights, together, np.full(together.shape, _LOWER_UNIT_BITS))
+    stage = _depthwise_stage(op, channels)
     if stage is None:
         return None
     name = ("strided_" if stride > 1 else "") + "depthwise_conv_2d" + ("_exact" if stage.is_exact else "")
@@ -213,6 +218,77 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         tile_pixels=_PIXELS,
         channel_multiple=_QUAD,
     )
+
+
+def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
+    """For windows of any size, and more than one output channel of an input channel."""
+    channels, output_width = graph.tensors[op.inputs[0]].shape[3], graph.tensors[op.output].shape[2]
+    window = op.window
+    stage = _depthwise_stage(op, channels)
+    if stage is None or (window.width > 1 and window.dilation_width > 1):
+        return None
+    pairs = -(-window.height // 2)
+    column_bytes = pairs * _QUAD * _WORD_BYTES
+    most = max((_STRIP_BYTES // column_bytes - window.width) // window.stride_width + 1, 1)
+    strip = -(-output_width // -(-output_width // most))
+    name = "depthwise_windows" + ("_exact" if stage.is_exact else "")
+    return KernelCall(
+        f"ek_dsp_{name}_s8",
+        f"{_FOLDER}/depthwise_windows.c",
+        "ek_dsp_depthwise_windows",
+        struct(
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
+            window=window_struct(window),
+            depth_multiplier=uint16(op.depth_multiplier),
+            strip=uint16(strip),
+            entry=Integer("uint8_t", 1 + (pairs * window.width - 1) % _LADDER),
+            input_zero_point=int8(op.input_zero_point),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights",
+                "uint32_t",
+                _windows_stream(stage, op),
+                f"{len(stage.bias)} channels, four at a time",
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/windows.S"),
+        scratch_bytes=((strip - 1) * window.stride_width + window.width) * column_bytes,
+        outside=outside_value(op),
+        tile_pixels=strip,
+        channel_multiple=_QUAD,
+    )
+
+
+def _depthwise_stage(op: DepthwiseConv2D, channels: int) -> _Stage | None:
+    """The stage of the output channels in the order of the streams, that of a channel being column by column:
+    fours of input ``channels``, the last of which may overlap the one before; of each four the first output
+    channels, then the second ones, and so on.
+    """
+    first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
+    multiplier = op.depth_multiplier
+    inputs = first[:, None, None] + np.arange(_QUAD)
+    order = (inputs * multiplier + np.arange(multiplier)[:, None]).reshape(-1)
+    weights = op.filter[0].transpose(2, 1, 0).reshape(channels * multiplier, -1).astype(np.int64)
+    return _stage(op, weights, order, np.full(order.shape, _LOWER_UNIT_BITS))
+
+
+def _windows_stream(stage: _Stage, op: DepthwiseConv2D) -> NDArray[np.uint32]:
+    """``ek_dsp_depthwise_windows.stream``."""
+    height, width = op.window.height, op.window.width
+    quads = len(stage.bias) // _QUAD
+    taps = stage.weights.reshape(quads, _QUAD, width, height)
+    uppers, lowers = taps[..., 0::2], np.zeros_like(taps[..., 0::2])
+    lowers[..., : height // 2] = taps[..., 1::2]
+    if height % 2:
+        # What has no second row has the elements of the last two channels in its upper halves.
+        lowers[:, 2:, :, -1], uppers[:, 2:, :, -1] = uppers[:, 2:, :, -1], 0
+    words = _halfwords(uppers, lowers).transpose(0, 2, 3, 1).reshape(quads, -1)
+    constants = stage.constants.reshape(quads, -1)
+    stream = np.column_stack([stage.bias.reshape(quads, _QUAD), words, constants])
+    return (stream & _WORD_MASK).astype(np.uint32)
 
 
 def _depthwise_stream(stage: _Stage, order: list[int]) -> NDArray[np.uint32]:

@@ -99,10 +99,7 @@
 .endm
 
 .macro outputs_exact
-    .irp sum, r8, r9, r10, r11
-    ldmia r1!, {r2-r4}
-    scale_exact \sum
-    .endr
+    scale_each_exact r1, r8, r9, r10, r11
 .endm
 
 /* The rows, which end at r3, give way to the edge: of the last pixel only the last column lies outside. */
