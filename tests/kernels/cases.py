@@ -754,3 +754,18 @@ def _extreme_depthwise(case: Case) -> Case:
     inputs = (random.choice(extremes_of_int8(), case.inputs[0].shape),)
     graph = replace(case.graph, ops=(replace(op, filter=weights),))
     return Case(f"extreme weights, {case.name}", graph, inputs)
+
+
+def quad_pool_cases() -> Iterator[Case]:
+    """Pools of channels that come in fours: all windows, sums on ties, and the largest sums."""
+    kinds = (AveragePool2D, MaxPool2D)
+    channels, clamps = cycle((4, 12, 20)), cycle(CLAMPS)
+    for extent, window, stride, _, padding in _sliding_windows(dilations=()):
+        count, clamp = next(channels), next(clamps)
+        for kind in kinds:
+            yield _pool_2d(kind, extent, window, stride, padding, count, clamp)
+    for extent, window in (((4, 9), (2, 2)), ((9, 8), (4, 2)), ((15, 17), (15, 17)), ((1, 70), (1, 64))):
+        for kind, values in product(kinds, ((-128,), (127,), (-1, 0, 1), (-128, 127))):
+            case = _pool_2d(kind, extent, window, (1, 1), "SAME", 8, FULL_RANGE)
+            chosen = _random(case.name).choice(np.array(values, np.int8), case.inputs[0].shape)
+            yield Case(f"{case.name} of {values}", case.graph, (chosen,))

@@ -26,6 +26,7 @@ from kernels.cases import (
     odd_window_cases,
     output_stage_cases,
     packed_cases,
+    quad_pool_cases,
     shallow_cases,
     short_add_cases,
     vector_cases,
@@ -64,6 +65,7 @@ def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
         odd_window_cases(),
         narrow_depthwise_cases(),
         depthwise_window_cases(),
+        quad_pool_cases(),
         shallow_cases(),
         short_add_cases(),
     )
@@ -143,6 +145,7 @@ def test_every_kernel_has_cases() -> None:
     assert {function: called.count(function) >= 10 for function in sorted(set(called))} == {
         "ek_dsp_accumulate_s8": True,
         "ek_dsp_add_s8": True,
+        "ek_dsp_average_pool_2d_s8": True,
         "ek_dsp_conv_2d_exact_s8": True,
         "ek_dsp_conv_2d_of_threes_exact_s8": True,
         "ek_dsp_conv_2d_of_threes_s8": True,
@@ -153,6 +156,7 @@ def test_every_kernel_has_cases() -> None:
         "ek_dsp_depthwise_windows_s8": True,
         "ek_dsp_fully_connected_exact_s8": True,
         "ek_dsp_fully_connected_s8": True,
+        "ek_dsp_max_pool_2d_s8": True,
         "ek_dsp_shallow_conv_2d_s8": True,
         "ek_dsp_strided_depthwise_conv_2d_exact_s8": True,
         "ek_dsp_strided_depthwise_conv_2d_s8": True,
@@ -209,6 +213,21 @@ FAULTS = {
     "windows: last channels": ("depthwise_windows.c", "(step - 1) * multiplier", "(QUAD - 1u) * multiplier"),
     "windows: other channels": ("depthwise_windows.c", "            windows.output++;\n", ""),
     "windows: next strip": ("depthwise_windows.c", "column += pixels * stride", "column += pixels"),
+    "average: ties of negative numbers": (
+        "average_pool_2d.c",
+        "odd >> 15 & has_ties",
+        "odd >> 31 & has_ties",
+    ),
+    "average: edges": ("average_pool_2d.c", "+ BIAS", "- 2 * BIAS"),
+    "average: last channel": (
+        "average_pool_2d.c",
+        "multiply_upper(multiplier, odd",
+        "multiply_upper(multiplier, even",
+    ),
+    "maximum: start": ("max_pool_2d.c", "0x80808080u", "0"),
+    "maximum: signs": ("words.h", "ssub8 %1, %0, %2", "usub8 %1, %0, %2"),
+    "pool: left edge": ("pool.h", "(left + columns.begin)", "(left)"),
+    "pool: stride": ("pool.h", "left += window.stride", "left++"),
     "accumulate: halves": ("accumulate.c", "(int16_t)sums.odd", "(int16_t)sums.even"),
     "accumulate: last channels": ("accumulate.c", ": channels - QUAD", ": i - QUAD"),
     "add: rest": ("add.c", "i < add->size; i++", "i + 1 < add->size; i++"),
@@ -265,6 +284,17 @@ def test_exact_kernels_run_sums_that_can_be_doubled(sign: int) -> None:
     )
     assert largest == ["ek_dsp_depthwise_conv_2d_exact_s8"]
     assert too_large == ["ek_depthwise_conv_2d_s8"]
+
+
+def test_averages_are_right_for_every_sum() -> None:
+    """The arithmetic of average_pool_2d.c, with SMLAW as it is."""
+    for count in range(1, 256):
+        sums = np.arange(-128 * count, 127 * count + 1)
+        average = np.sign(sums) * ((2 * np.abs(sums) + count) // (2 * count))
+        lowered = sums - ((sums < 0) & (count % 2 == 0))
+        assert lowered.min() >= -(2**15)
+        multiplier = 2**30 // count + 1
+        np.testing.assert_array_equal(((lowered * multiplier >> 16) + 2**13 + 8) >> 14, average)
 
 
 def test_one_factor_is_right_for_every_sum() -> None:

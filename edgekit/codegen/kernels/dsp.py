@@ -39,6 +39,7 @@ from edgekit.graph.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    MaxPool2D,
     Mean,
     Op,
     Requantization,
@@ -53,6 +54,7 @@ _PIXELS = 3
 _SHALLOW_DEPTH = 8  # input channels
 _STRIP_PIXELS = 12  # of shallow convolutions
 _MAX_ADDED = 256  # int8 of which the sum has 16 bits
+_MOST_AVERAGED = 255  # the sums that are made one less are those of int16
 _STEP = 8  # inputs of fully connected layers
 _COLUMNS_BYTES = 88  # scratch of 3x3 depthwise convolutions
 _STRIP_BYTES = 1024  # of the columns of others, if a window has no more
@@ -335,6 +337,29 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
         header=_HEADER,
         more_sources=(f"{_FOLDER}/dot.S",),
         scratch_bytes=2 * weights.shape[1],
+    )
+
+
+@_call.register
+def _max_pool_2d(op: MaxPool2D, graph: Graph) -> KernelCall | None:
+    return _pool_2d(op, graph)
+
+
+@_call.register
+def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
+    return _pool_2d(op, graph) if op.window.height * op.window.width <= _MOST_AVERAGED else None
+
+
+def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> KernelCall | None:
+    """Four channels at a time, with the parameters of the portable kernel."""
+    if graph.tensors[op.output].shape[3] % _QUAD != 0:
+        return None
+    name = op.opcode.lower()
+    return replace(
+        portable.kernel_call(graph, op),
+        function=f"ek_dsp_{name}_s8",
+        source=f"{_FOLDER}/{name}.c",
+        header=_HEADER,
     )
 
 

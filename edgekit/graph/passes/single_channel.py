@@ -1,8 +1,8 @@
 """A depthwise convolution of a single input channel is a convolution: the same products, the same bytes.
 
 Kernels for convolutions use an element for several filters at a time; those for depthwise ones look for
-channels side by side, and find one. Keyword networks begin so: one channel, a window of 10 x 4, eight outputs.
-With one output there is nothing to be shared, and depthwise kernels are the better ones.
+channels side by side, and find one. Keyword networks begin so: one channel, a window of 10 x 4, eight
+outputs. With one output there is nothing to be shared, and depthwise kernels are the better ones.
 """
 
 from __future__ import annotations

@@ -172,6 +172,11 @@ void ek_dsp_fully_connected_exact_s8(const void *params, const int8_t *const *ro
 /* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+/* MAX_POOL_2D and AVERAGE_POOL_2D (params: ek_pool_2d) of channels that come in fours; averages are of at
+ * most 255 elements. Rows that are NULL take no part. No scratch. */
+void ek_dsp_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_dsp_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
 /* As ek_accumulate_s8 (params: ek_accumulate), for four channels and more, of rows of 256 pixels at most. */
 void ek_dsp_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
