@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, unusual_variant, window_struct
 from edgekit.codegen.kernels.requantization.one_factor import one_factor
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
@@ -260,7 +260,9 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=((strip - 1) * window.stride_width + window.width) * column_bytes,
         outside=outside_value(op),
         tile_pixels=strip,
+        tile_channels=_QUAD,
         channel_multiple=_QUAD,
+        variant=unusual_variant(op),
     )
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the poolings share: the walk along a row, four channels of a window at a time. */
+/* What the poolings share: the walk along a row. */
 #ifndef EDGEKIT_DSP_POOL_H
 #define EDGEKIT_DSP_POOL_H
 
@@ -18,12 +18,12 @@ typedef struct ek_dsp_taps {
     const int8_t *const *end;
     uint32_t first;    /* where the first column's channels begin within a row */
     uint32_t columns;  /* that have taps */
-    uint32_t channels; /* from one column to the next */
+    uint32_t channels; /* from one column to the next: fours */
 } ek_dsp_taps;
 
-/* One row of the pooling that makes of each window four elements, those of `channel` and the next ones. */
+/* One row of the pooling that makes the channels of a pixel of a window. */
 EK_INLINE void ek_dsp_pool_row(const ek_pool_2d *pool, const int8_t *const *rows, int8_t *output,
-                               uint32_t (*quad)(const ek_dsp_taps *taps, uint32_t channel)) {
+                               void (*pixel)(const ek_dsp_taps *taps, int8_t *output)) {
     const ek_window window = pool->window;
     const ek_taps inside = ek_rows_inside(rows, window.height);
     const uint32_t channels = pool->input.channels;
@@ -34,10 +34,7 @@ EK_INLINE void ek_dsp_pool_row(const ek_pool_2d *pool, const int8_t *const *rows
         const ek_taps columns = ek_taps_inside(left, 1, window.width, pool->input.width);
         taps.first = (uint32_t)(left + columns.begin) * channels;
         taps.columns = (uint32_t)(columns.end - columns.begin);
-        EK_NO_UNROLL
-        for (uint32_t channel = 0; channel < channels; channel += sizeof(uint32_t)) {
-            ek_dsp_store(to + channel, quad(&taps, channel));
-        }
+        pixel(&taps, to);
         to += channels;
         left += window.stride;
     }
