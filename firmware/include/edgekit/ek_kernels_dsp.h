@@ -127,7 +127,7 @@ typedef struct ek_dsp_depthwise_windows {
     ek_window window;          /* dilation 1 */
     uint16_t depth_multiplier; /* output channel c * depth_multiplier + m reads input channel c */
     uint16_t strip;            /* pixels whose columns are expanded at a time */
-    uint8_t entry;             /* 1 + (pairs of rows in the window, times columns, - 1) modulo 16 */
+    uint8_t entry;             /* 1 + (steps - 1) modulo 16: a step is a pair of rows in a column */
     int8_t input_zero_point;
     int8_t activation_min;
     int8_t activation_max;
@@ -135,9 +135,10 @@ typedef struct ek_dsp_depthwise_windows {
      * Four input channels after each other; the last four, where they are no multiple of four, overlap those
      * before. Of each m after the other, with a, b, c, d their output channels, words of 32 bits:
      *   four words   biases, zero point of the input and rounding constants included
-     *   weights      column by column, pair of rows by pair of rows, four words: of a, b, c and d two int16,
-     * that of the upper row in the lower half; 0 stands for the row that an odd last one lacks constants of
-     * each: multiplier and addend (unit 2^32), or multiplier, rounding and right
+     *   weights      column by column, pair of rows by pair of rows, four words: of a, b, c, d two int16
+     *                each, that of the upper row in the lower half; of an odd last row those of a and b in
+     *                the lower halves and those of c and d in the upper ones, with 0 in the others
+     *   constants    of each: multiplier and addend (unit 2^32), or multiplier, rounding and right
      */
     const uint32_t *stream;
 } ek_dsp_depthwise_windows;

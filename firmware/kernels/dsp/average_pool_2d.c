@@ -5,8 +5,8 @@
  *
  * A sum s of n elements divided by n is (s * multiplier >> 16) + offset, both with FRACTION_BITS behind the
  * point: the multiplier is at most 1 too large, by which the product is at most 1 off, the offset a half and
- * BIAS. Where n is even, ties of negative numbers go downwards by a sum that is one less. Other results are at
- * least 2^FRACTION_BITS / (2 * n) = 32 away from an edge, so BIAS moves none over one.
+ * BIAS. Where n is even, ties of negative numbers go downwards by a sum that is one less. Other results are
+ * at least 2^FRACTION_BITS / (2 * n) = 32 away from an edge, so BIAS moves none over one.
  */
 #include "edgekit/ek_kernels_dsp.h"
 
