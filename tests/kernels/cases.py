@@ -726,6 +726,14 @@ def depthwise_window_cases() -> Iterator[Case]:
             case = _depthwise_conv_2d(extent, size, stride, (1, 1), padding, channels, multiplier)
             yield case
             yield _behind_relu(_padded_backwards(case), _random(case.name))
+    for size, dilation, padding in product(
+        ((3, 3), (1, 4), (2, 1)), ((1, 2), (2, 3), (1, 9)), ("SAME", "VALID")
+    ):
+        for width, multiplier in ((4, 1), (31, 2), (120, 1)):
+            extent = _fitting((size[0], width), size, dilation, padding)
+            case = _depthwise_conv_2d(extent, size, (1, 1), dilation, padding, 5, multiplier)
+            yield case
+            yield _behind_relu(_padded_backwards(case), _random(case.name))
     for size in ((5, 5), (7, 7), (1, 7)):
         yield _extreme_depthwise(_depthwise_conv_2d((9, 13), size, (1, 1), (1, 1), "SAME", 6, 2))
 

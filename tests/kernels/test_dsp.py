@@ -212,6 +212,8 @@ FAULTS = {
     ),
     "windows: last channels": ("depthwise_windows.c", "(step - 1) * multiplier", "(QUAD - 1u) * multiplier"),
     "windows: other channels": ("depthwise_windows.c", "            windows.output++;\n", ""),
+    "windows: distant columns": ("depthwise_windows.c", "(origin + begin * distance)", "(origin + begin)"),
+    "windows: pixels between": ("depthwise_windows.c", "output + (uint32_t)pixel *", "output + 0u *"),
     "windows: next strip": ("depthwise_windows.c", "column += pixels * stride", "column += pixels"),
     "average: ties of negative numbers": (
         "average_pool_2d.c",

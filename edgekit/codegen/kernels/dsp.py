@@ -225,14 +225,18 @@ def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
 def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     """For windows of any size, and more than one output channel of an input channel."""
     channels, output_width = graph.tensors[op.inputs[0]].shape[3], graph.tensors[op.output].shape[2]
-    window = op.window
+    window = op.window if op.window.width > 1 else replace(op.window, dilation_width=1)
+    is_dilated = window.dilation_width > 1
+    if is_dilated and (window.stride_width > 1 or not _sees_columns(op, graph)):
+        return None
     stage = _depthwise_stage(op, channels)
-    if stage is None or (window.width > 1 and window.dilation_width > 1):
+    if stage is None:
         return None
     pairs = -(-window.height // 2)
     column_bytes = pairs * _QUAD * _WORD_BYTES
     most = max((_STRIP_BYTES // column_bytes - window.width) // window.stride_width + 1, 1)
-    strip = -(-output_width // -(-output_width // most))
+    row = -(-output_width // window.dilation_width)  # the longest of those that share columns
+    strip = -(-row // -(-row // most))
     name = "depthwise_windows" + ("_exact" if stage.is_exact else "")
     return KernelCall(
         f"ek_dsp_{name}_s8",
@@ -264,6 +268,14 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         channel_multiple=_QUAD,
         variant=unusual_variant(op),
     )
+
+
+def _sees_columns(op: DepthwiseConv2D, graph: Graph) -> bool:
+    """Whether every window has a column inside the input."""
+    first = np.arange(graph.tensors[op.output].shape[2]) * op.window.stride_width - op.window.pad_left
+    columns = first[:, None] + np.arange(op.window.width) * op.window.dilation_width
+    inside = (columns >= 0) & (columns < graph.tensors[op.inputs[0]].shape[2])
+    return bool(inside.any(axis=1).all())
 
 
 def _depthwise_stage(op: DepthwiseConv2D, channels: int) -> _Stage | None:

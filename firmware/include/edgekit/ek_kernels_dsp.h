@@ -124,7 +124,7 @@ void ek_dsp_strided_depthwise_conv_2d_exact_s8(const void *params, const int8_t 
 typedef struct ek_dsp_depthwise_windows {
     ek_row_shape input;        /* at least four channels */
     ek_row_shape output;       /* depth_multiplier times as many */
-    ek_window window;          /* dilation 1 */
+    ek_window window;          /* stride or dilation is 1 */
     uint16_t depth_multiplier; /* output channel c * depth_multiplier + m reads input channel c */
     uint16_t strip;            /* pixels whose columns are expanded at a time */
     uint8_t entry;             /* 1 + (steps - 1) modulo 16: a step is a pair of rows in a column */
