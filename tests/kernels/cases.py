@@ -680,7 +680,106 @@ def _random(name: str) -> np.random.Generator:
     return np.random.default_rng(crc32(name.encode()))
 
 
-def depthwise_window_cases() -> Iterator[Case]:
+def large_sum_case(largest: int, sign: int) -> Case:
+    """A depthwise convolution that reaches a sum of ``sign`` and magnitude ``largest``, none beyond; its
+    outputs change in the middle of its sums.
+    """
+    taps, channels = 9, 4
+    extreme = 127 if sign > 0 else -128
+    reach = taps * 127 * abs(extreme)
+    multiplier = round(128.5 * 2**53 / (largest - reach))
+    op = DepthwiseConv2D(
+        0,
+        (0,),
+        1,
+        filter=np.full((1, 3, 3, channels), 127, np.int8),
+        bias=np.full(channels, sign * (largest - reach), np.int32),
+        input_zero_point=0,
+        output_zero_point=-100 * sign,
+        requantization=Requantization(
+            np.full(channels, multiplier, np.int32), np.full(channels, -22, np.int32)
+        ),
+        activation_min=-128,
+        activation_max=127,
+        window=Window(3, 3, 1, 1, 1, 1, 0, 0, 0, 0),
+        depth_multiplier=1,
+    )
+    pixels = np.arange(-127, 128, dtype=np.int8).repeat(channels * 3)
+    pixels[-3 * channels :] = extreme
+    shape = (1, 3, pixels.size // channels, channels)
+    inputs = (np.tile(pixels, 3).reshape(shape),)
+    graph = _graph(op, [shape], (1, 1, shape[2] - 2, channels))
+    return Case(f"sums up to {sign * largest}", graph, inputs)
+
+
+def depthwise_strip_cases() -> Iterator[Case]:
+    """Windows of all shapes, paddings that differ, several channels from one, and rows of several strips."""
+    for (size, channels, multiplier), stride in product(
+        (
+            ((5, 5), 8, 1), ((3, 3), 5, 2), ((4, 4), 6, 3), ((1, 5), 9, 1), ((5, 1), 4, 8), ((2, 3), 11, 1),
+            ((10, 4), 4, 2), ((1, 16), 4, 1), ((2, 17), 4, 1), ((8, 8), 7, 1), ((3, 5), 4, 5), ((1, 1), 6, 4),
+        ),
+        ((1, 1), (2, 2), (2, 3)),
+    ):  # fmt: skip
+        for width, padding in ((7, "SAME"), (8, "VALID"), (67, "SAME")):
+            extent = _fitting((size[0], width), size, (1, 1), padding)
+            case = _depthwise_conv_2d(extent, size, stride, (1, 1), padding, channels, multiplier)
+            yield case
+            yield _behind_relu(_padded_backwards(case), _random(case.name))
+    for size, dilation, padding in product(
+        ((3, 3), (1, 4), (2, 1)), ((1, 2), (2, 3), (1, 9)), ("SAME", "VALID")
+    ):
+        for width, multiplier in ((4, 1), (31, 2), (120, 1)):
+            extent = _fitting((size[0], width), size, dilation, padding)
+            case = _depthwise_conv_2d(extent, size, (1, 1), dilation, padding, 5, multiplier)
+            yield case
+            yield _behind_relu(_padded_backwards(case), _random(case.name))
+    for size in ((5, 5), (7, 7), (1, 7)):
+        yield _extreme_depthwise(_depthwise_conv_2d((9, 13), size, (1, 1), (1, 1), "SAME", 6, 2))
+
+
+def _padded_backwards(case: Case) -> Case:
+    """``case`` with what it pads more on the other sides."""
+    (op,) = case.graph.ops
+    assert isinstance(op, DepthwiseConv2D)
+    window = replace(
+        op.window,
+        pad_top=op.window.pad_bottom,
+        pad_bottom=op.window.pad_top,
+        pad_left=op.window.pad_right,
+        pad_right=op.window.pad_left,
+    )
+    graph = replace(case.graph, ops=(replace(op, window=window),))
+    return Case(f"{case.name}, padded backwards", graph, case.inputs)
+
+
+def _extreme_depthwise(case: Case) -> Case:
+    """``case`` with the largest weights and inputs, factors of which some saturate."""
+    (op,) = case.graph.ops
+    assert isinstance(op, DepthwiseConv2D)
+    random = _random(f"extreme {case.name}")
+    weights = random.choice(np.array([127, -128, -128], np.int8), op.filter.shape)
+    inputs = (random.choice(extremes_of_int8(), case.inputs[0].shape),)
+    graph = replace(case.graph, ops=(replace(op, filter=weights),))
+    return Case(f"extreme weights, {case.name}", graph, inputs)
+
+
+def quad_pool_cases() -> Iterator[Case]:
+    """Pools of channels that come in fours: all windows, sums on ties, and the largest sums."""
+    kinds = (AveragePool2D, MaxPool2D)
+    channels, clamps = cycle((4, 12, 20)), cycle(CLAMPS)
+    for extent, window, stride, _, padding in _sliding_windows(dilations=()):
+        count, clamp = next(channels), next(clamps)
+        for kind in kinds:
+            yield _pool_2d(kind, extent, window, stride, padding, count, clamp)
+    for extent, window in (((4, 9), (2, 2)), ((9, 8), (4, 2)), ((15, 17), (15, 17)), ((1, 70), (1, 64))):
+        for kind, values in product(kinds, ((-128,), (127,), (-1, 0, 1), (-128, 127))):
+            case = _pool_2d(kind, extent, window, (1, 1), "SAME", 8, FULL_RANGE)
+            chosen = _random(case.name).choice(np.array(values, np.int8), case.inputs[0].shape)
+            yield Case(f"{case.name} of {values}", case.graph, (chosen,))
+
+
+def depthwise_tile_cases() -> Iterator[Case]:
     """Depthwise convolutions of all windows: rows around what tiles hold, channels in fours and others,
     dilation with and without steps, windows without a column inside, and shared input channels.
     """

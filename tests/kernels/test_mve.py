@@ -15,7 +15,7 @@ import pytest
 from kernels.cases import (
     Case,
     all_cases,
-    depthwise_window_cases,
+    depthwise_tile_cases,
     output_stage_cases,
     packed_cases,
     rounded_once_cases,
@@ -47,7 +47,7 @@ CASES = {
     case.name: case
     for case in (
         *(*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *rounded_once_cases()),
-        *(*depthwise_window_cases(), *wide_pool_cases(), *wide_mean_cases()),
+        *(*depthwise_tile_cases(), *wide_pool_cases(), *wide_mean_cases()),
     )
 }
 BY_ROWS = "{}, by rows"

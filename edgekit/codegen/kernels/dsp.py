@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, unusual_variant, window_struct
 from edgekit.codegen.kernels.requantization.one_factor import one_factor
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
@@ -39,6 +39,7 @@ from edgekit.graph.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    MaxPool2D,
     Mean,
     Op,
     Requantization,
@@ -53,8 +54,11 @@ _PIXELS = 3
 _SHALLOW_DEPTH = 8  # input channels
 _STRIP_PIXELS = 12  # of shallow convolutions
 _MAX_ADDED = 256  # int8 of which the sum has 16 bits
+_MOST_AVERAGED = 255  # the sums that are made one less are those of int16
 _STEP = 8  # inputs of fully connected layers
-_COLUMNS_BYTES = 88  # scratch of depthwise convolutions
+_COLUMNS_BYTES = 88  # scratch of 3x3 depthwise convolutions
+_STRIP_BYTES = 1024  # of the columns of others, if a window has no more
+_LADDER = 16  # steps of four words
 # Sums of the channel in the upper half of the weights have 24 bits.
 _UPPER_LIMIT = 1 << 23
 _UPPER_UNIT_BITS, _LOWER_UNIT_BITS = 24, 32
@@ -174,18 +178,21 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
+    if graph.tensors[op.inputs[0]].shape[3] < _QUAD:
+        return None
+    return _depthwise_3x3(op, graph) or _depthwise_windows(op, graph)
+
+
+def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     output_width = graph.tensors[op.output].shape[2]
     window = op.window
     is_usual = (window.height, window.width, window.dilation_width, op.depth_multiplier) == (3, 3, 1, 1)
     stride, left = window.stride_width, window.pad_left
     right = (output_width - 1) * stride + window.width - left - width
-    if not is_usual or channels < _QUAD or stride > 2 or left > 1 or right > 1:
+    if not is_usual or stride > 2 or left > 1 or right > 1:
         return None
-    first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
-    together = (first[:, None] + np.arange(_QUAD)).reshape(-1)
-    weights = op.filter[0].transpose(2, 1, 0).reshape(channels, -1).astype(np.int64)
-    stage = _stage(op, weights, together, np.full(together.shape, _LOWER_UNIT_BITS))
+    stage = _depthwise_stage(op, channels)
     if stage is None:
         return None
     name = ("strided_" if stride > 1 else "") + "depthwise_conv_2d" + ("_exact" if stage.is_exact else "")
@@ -213,6 +220,91 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         tile_pixels=_PIXELS,
         channel_multiple=_QUAD,
     )
+
+
+def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
+    """For windows of any size, and more than one output channel of an input channel."""
+    channels, output_width = graph.tensors[op.inputs[0]].shape[3], graph.tensors[op.output].shape[2]
+    window = op.window if op.window.width > 1 else replace(op.window, dilation_width=1)
+    is_dilated = window.dilation_width > 1
+    if is_dilated and (window.stride_width > 1 or not _sees_columns(op, graph)):
+        return None
+    stage = _depthwise_stage(op, channels)
+    if stage is None:
+        return None
+    pairs = -(-window.height // 2)
+    column_bytes = pairs * _QUAD * _WORD_BYTES
+    most = max((_STRIP_BYTES // column_bytes - window.width) // window.stride_width + 1, 1)
+    row = -(-output_width // window.dilation_width)  # the longest of those that share columns
+    strip = -(-row // -(-row // most))
+    name = "depthwise_windows" + ("_exact" if stage.is_exact else "")
+    return KernelCall(
+        f"ek_dsp_{name}_s8",
+        f"{_FOLDER}/depthwise_windows.c",
+        "ek_dsp_depthwise_windows",
+        struct(
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
+            window=window_struct(window),
+            depth_multiplier=uint16(op.depth_multiplier),
+            strip=uint16(strip),
+            entry=Integer("uint8_t", 1 + (pairs * window.width - 1) % _LADDER),
+            input_zero_point=int8(op.input_zero_point),
+            activation_min=int8(op.activation_min),
+            activation_max=int8(op.activation_max),
+            stream=ConstantArray(
+                "weights",
+                "uint32_t",
+                _windows_stream(stage, op),
+                f"{len(stage.bias)} channels, four at a time",
+            ),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/windows.S"),
+        scratch_bytes=((strip - 1) * window.stride_width + window.width) * column_bytes,
+        outside=outside_value(op),
+        tile_pixels=strip,
+        tile_channels=_QUAD,
+        channel_multiple=_QUAD,
+        variant=unusual_variant(op),
+    )
+
+
+def _sees_columns(op: DepthwiseConv2D, graph: Graph) -> bool:
+    """Whether every window has a column inside the input."""
+    first = np.arange(graph.tensors[op.output].shape[2]) * op.window.stride_width - op.window.pad_left
+    columns = first[:, None] + np.arange(op.window.width) * op.window.dilation_width
+    inside = (columns >= 0) & (columns < graph.tensors[op.inputs[0]].shape[2])
+    return bool(inside.any(axis=1).all())
+
+
+def _depthwise_stage(op: DepthwiseConv2D, channels: int) -> _Stage | None:
+    """The stage of the output channels in the order of the streams, that of a channel being column by column:
+    fours of input ``channels``, the last of which may overlap the one before; of each four the first output
+    channels, then the second ones, and so on.
+    """
+    first = np.minimum(np.arange(0, channels, _QUAD), channels - _QUAD)
+    multiplier = op.depth_multiplier
+    inputs = first[:, None, None] + np.arange(_QUAD)
+    order = (inputs * multiplier + np.arange(multiplier)[:, None]).reshape(-1)
+    weights = op.filter[0].transpose(2, 1, 0).reshape(channels * multiplier, -1).astype(np.int64)
+    return _stage(op, weights, order, np.full(order.shape, _LOWER_UNIT_BITS))
+
+
+def _windows_stream(stage: _Stage, op: DepthwiseConv2D) -> NDArray[np.uint32]:
+    """``ek_dsp_depthwise_windows.stream``."""
+    height, width = op.window.height, op.window.width
+    quads = len(stage.bias) // _QUAD
+    taps = stage.weights.reshape(quads, _QUAD, width, height)
+    uppers, lowers = taps[..., 0::2], np.zeros_like(taps[..., 0::2])
+    lowers[..., : height // 2] = taps[..., 1::2]
+    if height % 2:
+        # What has no second row has the elements of the last two channels in its upper halves.
+        lowers[:, 2:, :, -1], uppers[:, 2:, :, -1] = uppers[:, 2:, :, -1], 0
+    words = _halfwords(uppers, lowers).transpose(0, 2, 3, 1).reshape(quads, -1)
+    constants = stage.constants.reshape(quads, -1)
+    stream = np.column_stack([stage.bias.reshape(quads, _QUAD), words, constants])
+    return (stream & _WORD_MASK).astype(np.uint32)
 
 
 def _depthwise_stream(stage: _Stage, order: list[int]) -> NDArray[np.uint32]:
@@ -259,6 +351,29 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
         header=_HEADER,
         more_sources=(f"{_FOLDER}/dot.S",),
         scratch_bytes=2 * weights.shape[1],
+    )
+
+
+@_call.register
+def _max_pool_2d(op: MaxPool2D, graph: Graph) -> KernelCall | None:
+    return _pool_2d(op, graph)
+
+
+@_call.register
+def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
+    return _pool_2d(op, graph) if op.window.height * op.window.width <= _MOST_AVERAGED else None
+
+
+def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> KernelCall | None:
+    """Four channels at a time, with the parameters of the portable kernel."""
+    if graph.tensors[op.output].shape[3] % _QUAD != 0:
+        return None
+    name = op.opcode.lower()
+    return replace(
+        portable.kernel_call(graph, op),
+        function=f"ek_dsp_{name}_s8",
+        source=f"{_FOLDER}/{name}.c",
+        header=_HEADER,
     )
 
 

@@ -16,6 +16,7 @@ from edgekit.graph.ir import Graph
 from edgekit.graph.passes.dead_channels import remove_dead_channels
 from edgekit.graph.passes.padding import fold_padding
 from edgekit.graph.passes.redundant import remove_redundant
+from edgekit.graph.passes.single_channel import as_convolutions
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def deploy(graph: Graph) -> DeployedGraph:
 _PASSES: dict[str, Callable[[Graph], Graph]] = {
     "redundant operators": remove_redundant,
     "folded padding": fold_padding,
+    "convolutions of one channel": as_convolutions,
     "dead channels": remove_dead_channels,
 }
 

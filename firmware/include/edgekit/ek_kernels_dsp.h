@@ -121,6 +121,37 @@ void ek_dsp_strided_depthwise_conv_2d_s8(const void *params, const int8_t *const
 void ek_dsp_strided_depthwise_conv_2d_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                                void *scratch);
 
+typedef struct ek_dsp_depthwise_windows {
+    ek_row_shape input;        /* at least four channels */
+    ek_row_shape output;       /* depth_multiplier times as many */
+    ek_window window;          /* stride or dilation is 1 */
+    uint16_t depth_multiplier; /* output channel c * depth_multiplier + m reads input channel c */
+    uint16_t strip;            /* pixels whose columns are expanded at a time */
+    uint8_t entry;             /* 1 + (steps - 1) modulo 16: a step is a pair of rows in a column */
+    int8_t input_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+    /*
+     * Four input channels after each other; the last four, where they are no multiple of four, overlap those
+     * before. Of each m after the other, with a, b, c, d their output channels, words of 32 bits:
+     *   four words   biases, zero point of the input and rounding constants included
+     *   weights      column by column, pair of rows by pair of rows, four words: of a, b, c, d two int16
+     *                each, that of the upper row in the lower half; of an odd last row those of a and b in
+     *                the lower halves and those of c and d in the upper ones, with 0 in the others
+     *   constants    of each: multiplier and addend (unit 2^32), or multiplier, rounding and right
+     */
+    const uint32_t *stream;
+} ek_dsp_depthwise_windows;
+
+/* DEPTHWISE_CONV_2D (params: ek_dsp_depthwise_windows) by one factor. Scratch: 16 bytes for every pair of
+ * rows in every column that the windows of a strip reach over. */
+void ek_dsp_depthwise_windows_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+
+/* The same, exactly. */
+void ek_dsp_depthwise_windows_exact_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                       void *scratch);
+
 typedef struct ek_dsp_fully_connected {
     uint32_t input_depth;  /* elements of the input row */
     uint32_t output_depth; /* elements of the output row: at least two */
@@ -141,6 +172,11 @@ void ek_dsp_fully_connected_exact_s8(const void *params, const int8_t *const *ro
 
 /* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_dsp_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* MAX_POOL_2D and AVERAGE_POOL_2D (params: ek_pool_2d) of channels that come in fours; averages are of at
+ * most 255 elements. Rows that are NULL take no part. No scratch. */
+void ek_dsp_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+void ek_dsp_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* As ek_accumulate_s8 (params: ek_accumulate), for four channels and more, of rows of 256 pixels at most. */
 void ek_dsp_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);

@@ -13,6 +13,8 @@
  *
  * Registers: r0 the oldest column, r1 weights, r2-r7 a column, r12 and lr weights, r8-r11 sums.
  */
+#include "finish.inc"
+
     .syntax unified
     .thumb
 
@@ -88,11 +90,6 @@
     .endif
 .endm
 
-.macro scale_fast sum, multiplier, addend
-    smmla \sum, \sum, \multiplier, \addend
-    ssat \sum, #8, \sum, asr #2
-.endm
-
 .macro outputs_fast
     ldmia r1!, {r2-r7, r12, lr}
     scale_fast r8, r2, r3
@@ -101,21 +98,8 @@
     scale_fast r11, r12, lr
 .endm
 
-.macro scale_exact sum
-    ldmia r1!, {r2-r4}
-    lsl \sum, \sum, #1
-    smmulr \sum, \sum, r2
-    add \sum, \sum, \sum, asr #31
-    add \sum, \sum, r3
-    asr \sum, \sum, r4
-    ssat \sum, #8, \sum
-.endm
-
 .macro outputs_exact
-    scale_exact r8
-    scale_exact r9
-    scale_exact r10
-    scale_exact r11
+    scale_each_exact r1, r8, r9, r10, r11
 .endm
 
 /* The rows, which end at r3, give way to the edge: of the last pixel only the last column lies outside. */

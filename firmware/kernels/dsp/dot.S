@@ -4,11 +4,13 @@
  *
  * Weights lie in halfwords of 256 * A + B, as in tile.S. Eight inputs and two outputs need 2 LDM, 4 SXTB16 and
  * 8 SMLAD: 14 instructions for 16 products, 0.88 each, and 0.03 more for the loop of four such steps. Two
- * outputs need besides 17, or 24 in the exact kernel.
+ * outputs need besides 17, or 23 in the exact kernel.
  *
  * Registers: r0 weights, r1 inputs, r2-r5 weights, r6-r9 inputs, r10 sum of A and B, r11 sum of B, r12 weights
  * of B, lr end of the inputs.
  */
+#include "finish.inc"
+
     .syntax unified
     .thumb
 
@@ -32,16 +34,6 @@
     product r3, r7
     product r4, r8
     product r5, r9
-.endm
-
-.macro scale_exact sum
-    ldmia r0!, {r2-r4}
-    lsl \sum, \sum, #1
-    smmulr \sum, \sum, r2
-    add \sum, \sum, \sum, asr #31
-    add \sum, \sum, r3
-    asr \sum, \sum, r4
-    ssat \sum, #8, \sum
 .endm
 
 .macro dots name, is_exact
@@ -71,29 +63,21 @@
     bne 14b
     sub r10, r10, r11
     .if \is_exact
-    asr r10, r10, #8
+    ldmia r0!, {r2-r4}
     scale_exact r11
-    scale_exact r10
+    ldmia r0!, {r2-r4}
+    scale_exact r10, asr, 7
     .else
     ldmia r0!, {r2-r5}
-    smmla r11, r11, r2, r3
-    smmla r10, r10, r4, r5
-    ssat r11, #8, r11, asr #2
-    ssat r10, #8, r10, asr #10
+    scale_fast r11, r2, r3
+    scale_fast r10, r4, r5, 10
     .endif
     ldmia sp, {r2, r3} /* output and its last */
     ldr r1, [sp, #INPUTS]
     strb r11, [r2], #1
     strb r10, [r2], #1
-    str r2, [sp, #OUTPUT]
-    cmp r2, r3
-    blo 1b
-    bhi 3f
-    /* An odd output is left: the last two are computed, the one before it again. */
-    sub r2, r3, #1
-    str r2, [sp, #OUTPUT]
-    b 1b
-3:  add sp, sp, #16
+    next_two 1b, r3, OUTPUT
+    add sp, sp, #16
     pop {r4-r11, pc}
     .balign 4
 9:  .word 14b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1

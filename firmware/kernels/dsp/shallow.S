@@ -9,6 +9,8 @@
  * Registers: r0 elements, r1 output, r2 channels, r3 multiplier, r4 addend, r5 bias, r6-r9 weights, r10-r12 and
  * lr elements of a pixel.
  */
+#include "finish.inc"
+
     .syntax unified
     .thumb
 
@@ -23,8 +25,7 @@
     smlad r10, r7, r11, r10
     smlad r10, r8, r12, r10
     smlad r10, r9, lr, r10
-    smmla r10, r10, r3, r4
-    ssat r10, #8, r10, asr #2
+    scale_fast r10, r3, r4
     strb r10, [\place]
 .endm
 

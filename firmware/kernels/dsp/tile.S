@@ -14,6 +14,8 @@
  * Registers: r0 weights, r1 elements, r2-r4 elements of a pair of taps, or r2-r4 and r10 those of a quad of
  * two pixels, r5-r6 weights, r7 end of the elements, r8-r10 sums of A and B, r11, r12, lr sums of B.
  */
+#include "finish.inc"
+
     .syntax unified
     .thumb
 
@@ -70,40 +72,24 @@
     .endif
 .endm
 
-/* The output from the sum, \bits bits of whose scaled value are behind the point. */
-.macro scale_fast sum, multiplier, addend, bits
-    smmla \sum, \sum, \multiplier, \addend
-    ssat \sum, #8, \sum, asr #\bits
-.endm
-
-/* The same by r2 multiplier, r3 rounding, r4 shift to the right, of the sum that \shift by \bits doubles. */
-.macro scale_exact sum, shift, bits
-    \shift \sum, \sum, #\bits
-    smmulr \sum, \sum, r2
-    add \sum, \sum, \sum, asr #31
-    add \sum, \sum, r3
-    asr \sum, \sum, r4
-    ssat \sum, #8, \sum
-.endm
-
 .macro outputs_fast pixels
     ldmia r0!, {r2-r5}
-    scale_fast r11, r2, r3, 2
-    scale_fast r12, r2, r3, 2
+    scale_fast r11, r2, r3
+    scale_fast r12, r2, r3
     scale_fast r8, r4, r5, 10
     scale_fast r9, r4, r5, 10
     .if \pixels == 3
-    scale_fast lr, r2, r3, 2
+    scale_fast lr, r2, r3
     scale_fast r10, r4, r5, 10
     .endif
 .endm
 
 .macro outputs_exact pixels
     ldmia r0!, {r2-r4}
-    scale_exact r11, lsl, 1
-    scale_exact r12, lsl, 1
+    scale_exact r11
+    scale_exact r12
     .if \pixels == 3
-    scale_exact lr, lsl, 1
+    scale_exact lr
     .endif
     ldmia r0!, {r2-r4}
     scale_exact r8, asr, 7
@@ -163,15 +149,8 @@
     .endif
     strb r9, [r2, r3]
     strb r8, [r2], #1
-    str r2, [sp, #OUTPUT]
-    cmp r2, r5
-    blo 1b
-    bhi 3f
-    /* An odd channel is left: the last two are computed, the one before it again. */
-    sub r2, r5, #1
-    str r2, [sp, #OUTPUT]
-    b 1b
-3:  add sp, sp, #24
+    next_two 1b, r5, OUTPUT
+    add sp, sp, #24
     pop {r4-r11, pc}
     .balign 4
 9:  .word 10b - 9b + 1, 11b - 9b + 1, 12b - 9b + 1, 13b - 9b + 1, 14b - 9b + 1

@@ -44,6 +44,34 @@ static inline uint32_t ek_dsp_add_odd_bytes(uint32_t halves, uint32_t word) {
     return halves;
 }
 
+/* Two int16 less two others. */
+static inline uint32_t ek_dsp_subtract_halves(uint32_t halves, uint32_t others) {
+    uint32_t differences;
+    __asm__("ssub16 %0, %1, %2" : "=r"(differences) : "r"(halves), "r"(others));
+    return differences;
+}
+
+/* (factor * the lower one of two int16 >> 16) + addend. */
+static inline int32_t ek_dsp_multiply_lower(int32_t factor, uint32_t halves, int32_t addend) {
+    int32_t sum;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(sum) : "r"(factor), "r"(halves), "r"(addend));
+    return sum;
+}
+
+/* The same with the upper one. */
+static inline int32_t ek_dsp_multiply_upper(int32_t factor, uint32_t halves, int32_t addend) {
+    int32_t sum;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(sum) : "r"(factor), "r"(halves), "r"(addend));
+    return sum;
+}
+
+/* The larger ones of four int8 and four others. */
+static inline uint32_t ek_dsp_larger_bytes(uint32_t bytes, uint32_t others) {
+    uint32_t differences; /* their signs stay in the flags that SEL looks at */
+    __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2" : "+r"(bytes), "=&r"(differences) : "r"(others));
+    return bytes;
+}
+
 /* The nearest value of -128..127. */
 static inline int32_t ek_dsp_saturate(int32_t value) {
     int32_t nearest;
