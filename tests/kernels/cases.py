@@ -355,6 +355,22 @@ def pool_2d_cases() -> Iterator[Case]:
         yield _pool_2d(kind, (25, 5), (25, 5), (25, 5), "VALID", 64, FULL_RANGE)
 
 
+def large_pool_cases() -> Iterator[Case]:
+    """Windows around 256 elements, and channels around fours, eights and sixteens."""
+    for window in ((16, 16), (15, 17), (3, 86), (19, 17), (1, 257)):
+        for kind in (AveragePool2D, MaxPool2D):
+            yield _pool_2d(kind, window, window, window, "VALID", 9, FULL_RANGE)
+            for value in (-128, 127):
+                case = _pool_2d(kind, window, window, (1, 1), "SAME", 3, FULL_RANGE)
+                inputs = (np.full(case.inputs[0].shape, value, np.int8),)
+                yield Case(f"{case.name} of {value}", case.graph, inputs)
+    clamps = cycle(CLAMPS)
+    for channels, window in product((4, 7, 8, 15, 16, 17, 24, 33, 36, 64), ((2, 2), (3, 3), (2, 3))):
+        for kind, padding in product((AveragePool2D, MaxPool2D), ("SAME", "VALID")):
+            yield _pool_2d(kind, (5, 7), window, (2, 2), padding, channels, next(clamps))
+            yield _pool_2d(kind, (4, 5), window, (1, 1), padding, channels, FULL_RANGE)
+
+
 def mean_cases() -> Iterator[Case]:
     zero_points = cycle(product(ZERO_POINTS, (-128, 0, 127)))
     for extent, channels, ratio in product(((1, 1), (3, 3), (7, 7), (25, 5)), (1, 3, 64), (0.3, 1.0, 2.7)):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kernels.cases import Case, all_cases, long_softmax_cases
+from kernels.cases import Case, all_cases, large_pool_cases, long_softmax_cases
 from kernels.compiling import (
     INCLUDE,
     KERNELS,
@@ -31,7 +31,7 @@ from edgekit.codegen.kernels import TABLES
 from edgekit.codegen.layers import Program, lower
 from edgekit.graph.ir import Softmax
 
-CASES = {case.name: case for case in (*all_cases(), *long_softmax_cases())}
+CASES = {case.name: case for case in (*all_cases(), *long_softmax_cases(), *large_pool_cases())}
 DRIVER = Path(__file__).with_name("driver.c")
 
 
@@ -121,11 +121,17 @@ FAULTS = {
     "depthwise: multiplier": ("depthwise_conv_2d.c", "c = run + i * step", "c = run + i"),
     "fully connected: zero point": ("fully_connected.c", "factor != 0", "factor > 0"),
     "add: operands swapped": ("add.c", "operands[0]", "operands[1]"),
-    "average: truncated": ("pool.h", "sum > 0 ? sum + half : sum - half", "sum"),
-    "max: starts at 0": ("max_pool_2d.c", "value = INT8_MIN", "value = 0"),
+    "average: truncated": ("quotient.h", "128 * count + count / 2", "128 * count"),
+    "average: tie of a negative sum": ("quotient.h", " - is_tie_moved", " - 0 * is_tie_moved"),
+    "average: large windows": ("quotient.h", "count <= 256", "count <= 512"),
+    "pool: stride": ("pool.h", "left += window.stride", "left += 1"),
+    "max: lower clamp": ("max_pool_2d.c", "pool->activation_min", "INT8_MIN"),
+    "max: upper clamp": ("max_pool_2d.c", "value > pool->activation_max ? pool->activation_max :", ""),
+    "max: columns": ("max_pool_2d.c", "place += channels", "place = end"),
     "mean: zero point": ("mean.c", "mean->output_zero_point", "0"),
+    "mean: input zero point": ("mean.c", "0u - (uint32_t)zero", "(uint32_t)zero"),
     "pad: value": ("pad.c", "const int8_t value = pad->value", "const int8_t value = 0"),
-    "average: rows": ("average_pool_2d.c", "rows_inside.end - taps->rows_inside.begin", "rows_inside.end"),
+    "average: rows": ("average_pool_2d.c", "rows_end - inside->rows", "rows_end - inside->rows + 1"),
     "accumulate: starts anew": ("accumulate.c", "before != NULL ? ek_get_sum(before, channel) : 0", "0"),
     "average of sums: channel": ("average_of_sums.c", "rows[0], channel", "rows[0], 0"),
     "mean of sums: offset": ("mean_of_sums.c", "mean->offset", "0"),
@@ -162,9 +168,34 @@ FAULTS = {
 # A fault in a header is planted into one kernel that includes it.
 KERNEL_OF_HEADER = (
     dict.fromkeys(("requantize.h", "dot.h", "lanes.h"), "fully_connected.c")
-    | dict.fromkeys(("window.h", "pool.h"), "average_pool_2d.c")
+    | dict.fromkeys(("window.h", "pool.h", "quotient.h"), "average_pool_2d.c")
     | {"softmax.h": "softmax_of_many.c"}
 )
+
+
+_ALL_MEANS = """
+#include <stdio.h>
+#include "quotient.h"
+int main(void) {
+    for (int32_t count = 1; count <= 300; count++) {
+        const ek_divisor divisor = ek_divisor_of((uint32_t)count);
+        for (int32_t sum = -128 * count; sum <= 127 * count; sum++) {
+            const int32_t half = sum < 0 ? -(count / 2) : count / 2;
+            if (ek_rounded_quotient(sum, divisor) != (sum + half) / count) {
+                printf("%d / %d", (int)sum, (int)count);
+                return 0;
+            }
+        }
+    }
+    return 0;
+}
+"""
+
+
+def test_means_are_right_for_every_sum(tmp_path: Path) -> None:
+    (tmp_path / "means.c").write_text(_ALL_MEANS)
+    program = compile_program(tmp_path / "means", [tmp_path / "means.c"], (*SANITIZERS, f"-I{KERNELS}"))
+    assert run([str(program)]) == b""
 
 
 def test_every_kernel_has_cases_and_a_fault(programs: dict[str, Program]) -> None:
