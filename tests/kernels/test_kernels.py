@@ -123,7 +123,6 @@ FAULTS = {
     "add: operands swapped": ("add.c", "operands[0]", "operands[1]"),
     "average: truncated": ("quotient.h", "128 * count + count / 2", "128 * count"),
     "average: tie of a negative sum": ("quotient.h", " - is_tie_moved", " - 0 * is_tie_moved"),
-    "average: large windows": ("quotient.h", "count <= 256", "count <= 512"),
     "pool: stride": ("pool.h", "left += window.stride", "left += 1"),
     "max: lower clamp": ("max_pool_2d.c", "pool->activation_min", "INT8_MIN"),
     "max: upper clamp": ("max_pool_2d.c", "value > pool->activation_max ? pool->activation_max :", ""),
