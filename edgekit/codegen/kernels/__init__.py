@@ -35,6 +35,7 @@ _BY_FEATURE: Mapping[str, _Kernels] = {
 _ACCUMULATE: Mapping[str, Callable[[Graph, AveragePool2D | Mean], KernelCall | None]] = {
     "mve": mve.accumulate_call,
     "dsp": dsp.accumulate_call,
+    "neon": neon.accumulate_call,
 }
 """The same for the first half of a mean over an image."""
 
