@@ -26,6 +26,7 @@ from kernels.running import (
     kernel_functions,
     write_kernel_table,
 )
+from kernels.strict_cortex_m import compile_strict, run_strict
 
 from edgekit.codegen.kernels import TABLES
 from edgekit.codegen.layers import Program, lower
@@ -90,6 +91,19 @@ def expected(cases: dict[str, Case], programs: dict[str, Program]) -> dict[str, 
 
 def test_kernels_equal_the_executor(computed: dict[str, bytes], expected: dict[str, bytes]) -> None:
     assert [name for name in expected if computed[name] != expected[name]] == []
+
+
+def test_kernels_need_no_unaligned_words(
+    table: Path,
+    tmp_path: Path,
+    cases: dict[str, Case],
+    programs: dict[str, Program],
+    expected: dict[str, bytes],
+) -> None:
+    shutil.copy(table / "kernel_table.h", tmp_path)
+    image = compile_strict(tmp_path, sorted(KERNELS.glob("*.c")))
+    data = driver_input(cases, programs, kernel_functions(programs), pointer_bytes=4)
+    assert run_strict(image, data) == b"".join(expected.values())
 
 
 def test_cases_are_told_apart_by_their_outputs(expected: dict[str, bytes]) -> None:
