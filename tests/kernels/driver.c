@@ -86,6 +86,40 @@ static void read_pointers(uint8_t *params, int32_t count) {
     }
 }
 
+#if defined(__arm__) || defined(__riscv)
+#define MOST_STACK_BYTES 512 /* what ek_kernels.h promises */
+#define WATCHED_WORDS    512
+#define PAINT            0xc0ffee5au
+
+/* Calls the kernel and finds how far down it wrote: nothing else writes below the stack pointer here. */
+static __attribute__((noinline)) void call(ek_kernel kernel, const void *params, const int8_t *const *rows,
+                                           int8_t *output, void *scratch) {
+    volatile uint32_t *stack;
+#if defined(__arm__)
+    __asm__ volatile("mov %0, sp" : "=r"(stack));
+#else
+    __asm__ volatile("mv %0, sp" : "=r"(stack));
+#endif
+    for (int i = 1; i <= WATCHED_WORDS; i++) {
+        stack[-i] = PAINT;
+    }
+    kernel(params, rows, output, scratch);
+    int used = WATCHED_WORDS;
+    while (used > 0 && stack[-used] == PAINT) {
+        used--;
+    }
+    if ((size_t)used * sizeof *stack > MOST_STACK_BYTES) {
+        fprintf(stderr, "a kernel took %u bytes of stack\n", (unsigned)((size_t)used * sizeof *stack));
+        exit(7);
+    }
+}
+#else
+static void call(ek_kernel kernel, const void *params, const int8_t *const *rows, int8_t *output,
+                 void *scratch) {
+    kernel(params, rows, output, scratch);
+}
+#endif
+
 static void run_call(ek_kernel kernel, const void *params, int8_t *scratch) {
     const size_t before = allocated_count;
     const int8_t *rows[64];
@@ -96,7 +130,7 @@ static void run_call(ek_kernel kernel, const void *params, int8_t *scratch) {
     const size_t size = (size_t)read_word();
     int8_t *const output = allocate_row(size, (size_t)read_word());
     memset(output, CANARY, size);
-    kernel(params, rows, output, scratch);
+    call(kernel, params, rows, output, scratch);
     fwrite(output, 1, size, stdout);
     release(before);
 }
