@@ -21,13 +21,15 @@ _Kernels: TypeAlias = Callable[[Graph, Op], KernelCall | None]
 TABLES = "tables"
 """No feature of a core, but of a build: it may spend flash on tables where they spare instructions."""
 
+_PACKED = ("armv6", "armv7m", "rv32", "xtensa")
+
 _BY_FEATURE: Mapping[str, _Kernels] = {
     "mve": mve.kernel_call,
     "dsp": dsp.kernel_call,
     "dotprod": neon.dot_kernel_call,
     "neon": neon.kernel_call,
     "armv6m": packed.armv6m_kernel_call,
-    **dict.fromkeys(("armv6", "armv7m", "rv32", "xtensa"), packed.kernel_call),
+    **dict.fromkeys(_PACKED, packed.kernel_call),
     TABLES: softmax.table_call,
 }
 """The kernels for a feature of a core (``edgekit.toolchains.cores``), the most capable first."""
@@ -36,6 +38,7 @@ _ACCUMULATE: Mapping[str, Callable[[Graph, AveragePool2D | Mean], KernelCall | N
     "mve": mve.accumulate_call,
     "dsp": dsp.accumulate_call,
     "neon": neon.accumulate_call,
+    **dict.fromkeys(("armv6m", *_PACKED), packed.accumulate_call),
 }
 """The same for the first half of a mean over an image."""
 
