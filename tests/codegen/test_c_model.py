@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codegen.generated import compile_model, layers_in_c, layers_in_numpy, noise, write_model
-from codegen.models import renamed, tiny_model, two_branches
+from codegen.models import renamed, softmaxes, tiny_model, two_branches
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol
 from graph import tflite_builder as build
@@ -29,7 +29,7 @@ from kernels.compiling import (
 
 from edgekit.codegen.border import CONTRACT_VERSION
 from edgekit.codegen.c_model import PLAN_VERSION, constant_bytes, generate_model, program_sources
-from edgekit.codegen.kernels import KERNELS_VERSION, kernel_call
+from edgekit.codegen.kernels import KERNELS_VERSION, TABLES, kernel_call
 from edgekit.codegen.layers import lower
 from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import ModelError
@@ -103,6 +103,15 @@ def test_tiny_model_equals_the_executor(tmp_path: Path) -> None:
     computed = layers_in_c(program, inputs)
     assert computed == layers_in_numpy(graph, inputs)
     assert len(set(computed)) > 200
+
+
+def test_softmaxes_by_tables_equal_the_executor(tmp_path: Path) -> None:
+    graph = softmaxes(2, 12, 1000)
+    inputs = noise(graph, count=20)
+    program = compile_model(graph, tmp_path, "layers.c", features=frozenset({TABLES}))
+    kernels = program_sources(lower(graph, frozenset({TABLES})))
+    assert {f"kernels/softmax_{name}.c" for name in ("of_two", "table", "of_many")} < set(kernels)
+    assert layers_in_c(program, inputs) == layers_in_numpy(graph, inputs)
 
 
 def test_real_model_equals_the_executor_on_every_layer(mlperf_tiny_model: Path, tmp_path: Path) -> None:
