@@ -14,6 +14,13 @@
 #define BIAS  0x80808080u /* makes bytes unsigned: 128 more each */
 #define EVENS 0x00ff00ffu
 
+/* The word at `quad`, which is aligned. */
+static inline uint32_t load(const int8_t *quad) {
+    uint32_t word;
+    __builtin_memcpy(&word, __builtin_assume_aligned(quad, sizeof word), sizeof word);
+    return word;
+}
+
 /* Sums of four channels of `columns` columns, each 128 more a column: the even ones, and 2^32 times the odd.
  * Two words in registers. */
 static EK_NOINLINE uint64_t sum_quad(const int8_t *quad, uint32_t columns, int32_t channels) {
@@ -21,7 +28,7 @@ static EK_NOINLINE uint64_t sum_quad(const int8_t *quad, uint32_t columns, int32
     uint32_t odd = 0;
     EK_NO_UNROLL
     for (; columns > 0; columns--) {
-        const uint32_t bytes = (uint32_t)ek_get_sum(quad, 0) ^ BIAS;
+        const uint32_t bytes = load(quad) ^ BIAS;
         even += bytes & EVENS;
         odd += (bytes >> 8) & EVENS;
         quad += channels;
