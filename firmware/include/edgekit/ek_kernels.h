@@ -268,10 +268,9 @@ void ek_softmax_of_two_s8(const EK_FLASH void *params, const int8_t *const *rows
                           void *scratch);
 
 typedef struct ek_softmax_table {
-    uint32_t depth; /* elements of the row, at most 65535 */
-    const EK_FLASH int32_t
-        *exponentials;    /* exp in Q0.31 of the differences 0, -1, -2, …, which never rises */
-    uint16_t differences; /* entries of that, at least 1; further differences add nothing */
+    uint32_t depth;                       /* elements of the row, at most 65535 */
+    const EK_FLASH int32_t *exponentials; /* exp(x) in Q0.31 for d = 0, -1, -2, …: they never rise */
+    uint16_t differences;                 /* entries of that, at least 1; those beyond add nothing */
 } ek_softmax_table;
 
 /* The same with a table of exponentials (params: ek_softmax_table). */
