@@ -24,6 +24,7 @@ from object_code import ObjectPiece, reached, read_pieces
 
 from edgekit.boards import Board, ToolchainName, board_names, load_board
 from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model, program_sources
+from edgekit.codegen.kernels import TABLES
 from edgekit.codegen.layers import Program, lower
 from edgekit.codegen.memory_plan import ARENA_ALIGNMENT, MemoryPlan
 from edgekit.codegen.schedule import Segments, one_by_one
@@ -318,7 +319,7 @@ def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
 
 def _feature_sets(core: str) -> list[frozenset[str]]:
     """So that each kernel of the core runs many layers, also one to which others leave few."""
-    features = frozenset[str](CORES[core].features)
+    features = frozenset[str]({*CORES[core].features, TABLES})
     sets = (features, features - {"mve"}, features - {"dotprod"}, frozenset[str]())
     return sorted(set(sets), key=sorted)
 

@@ -8,6 +8,7 @@ from edgekit.boards import Board, EngineName, KernelsName
 from edgekit.codegen.border import info_bytes
 from edgekit.codegen.bundle import generate_bundle
 from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model, program_sources
+from edgekit.codegen.kernels import TABLES
 from edgekit.codegen.layers import Program
 from edgekit.codegen.memory_plan import MemoryPlan, Planning, plan_graph
 from edgekit.codegen.tflm import ENGINE_NAME, TFLM_SOURCES, generate_tflm
@@ -99,7 +100,7 @@ def aot_program(
     graph: Graph, features: frozenset[CoreFeature], optimize: Optimize, *, stream_input: bool = False
 ) -> tuple[Program, MemoryPlan]:
     """The program and plan of the engine aot. The smallest image has the portable kernels only."""
-    known = frozenset[str]() if optimize == "size" else frozenset[str](features)
+    known = frozenset[str]() if optimize == "size" else frozenset[str]({*features, TABLES})
     planning: Planning = "speed" if optimize == "speed" else "ram"
     return plan_graph(graph, known, planning, stream_input=stream_input)
 

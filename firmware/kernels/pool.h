@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the poolings share: the walk along a row. */
+/* What poolings share: the walk along a row. */
 #ifndef EDGEKIT_POOL_H
 #define EDGEKIT_POOL_H
 
@@ -7,40 +7,34 @@
 
 #include "edgekit/ek_kernels.h"
 
-#include "requantize.h"
+#include "loops.h"
 #include "window.h"
 
-/* The taps of one window that lie inside the input. */
-typedef struct ek_pool_taps {
+/* The part of a window that lies inside the input; there is one element at least. */
+typedef struct ek_inside {
     const int8_t *const *rows;
-    ek_taps rows_inside;
-    int32_t first;    /* where the first column's channels start within a row */
-    int32_t columns;  /* as many columns lie inside */
-    int32_t channels; /* from one column to the next */
-} ek_pool_taps;
+    const int8_t *const *rows_end;
+    int32_t channels; /* bytes from one column to the next */
+    int32_t bytes;    /* of all columns of a row */
+} ek_inside;
 
-/* sum / count rounded to nearest, ties away from zero. */
-static inline int32_t ek_rounded_quotient(int32_t sum, int32_t count) {
-    const int32_t half = count / 2;
-    return (sum > 0 ? sum + half : sum - half) / count;
-}
-
-/* One row of the pooling that makes an element of the taps of one channel. */
+/* One row of the pooling whose `pixel` makes the outputs of a window, that begins at byte `first` of its rows
+ * and has `columns`. */
 static inline void ek_pool_row(const EK_FLASH ek_pool_2d *pool, const int8_t *const *rows, int8_t *output,
-                               int32_t (*element)(const ek_pool_taps *taps, int32_t channel)) {
+                               void (*pixel)(const EK_FLASH ek_pool_2d *pool, const ek_inside *inside,
+                                             int32_t first, int32_t columns, int8_t *output)) {
     const ek_window window = pool->window;
-    ek_pool_taps taps;
-    taps.rows = rows;
-    taps.rows_inside = ek_rows_inside(rows, window.height);
-    taps.channels = pool->input.channels;
-    for (int32_t x = 0; x < pool->output.width; x++) {
-        const int32_t left = x * window.stride - window.pad_left;
-        const ek_taps columns = ek_taps_inside(left, 1, window.width, pool->input.width);
-        taps.first = (left + columns.begin) * taps.channels;
-        taps.columns = columns.end - columns.begin;
-        for (int32_t channel = 0; channel < taps.channels; channel++) {
-            *output++ = ek_clamp(element(&taps, channel), pool->activation_min, pool->activation_max);
-        }
+    const ek_taps rows_inside = ek_rows_inside(rows, window.height);
+    const int32_t channels = pool->input.channels;
+    ek_inside inside = {rows + rows_inside.begin, rows + rows_inside.end, channels, 0};
+    int32_t left = -(int32_t)window.pad_left;
+    EK_NO_UNROLL
+    for (int32_t x = pool->output.width; x > 0; x--) {
+        const ek_taps taps = ek_taps_inside(left, 1, window.width, pool->input.width);
+        inside.bytes = (taps.end - taps.begin) * channels;
+        pixel(pool, &inside, (left + taps.begin) * channels, taps.end - taps.begin, output);
+        output += channels;
+        left += window.stride;
     }
 }
 

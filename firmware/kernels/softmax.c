@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SOFTMAX: the specification is in ek_kernels.h. The approximations of exp and 1 / (1 + x) are those of
- * gemmlowp, which fix the result's last bit. Qm.n is an int32 with m integer and n fraction bits.
+ * gemmlowp, which fix the result's last bit.
  */
 #include "edgekit/ek_kernels.h"
 
+#include "loops.h"
 #include "requantize.h"
-
-#define SUM_INTEGER_BITS 12 /* the sum of a row is Q12.19 */
-
-/* x * 2^bits, saturated. */
-static int32_t shift_left_saturating(int32_t x, int32_t bits) {
-    const int32_t limit = INT32_MAX >> bits;
-    if (x > limit) {
-        return INT32_MAX;
-    }
-    return x < -limit ? INT32_MIN : (int32_t)((uint32_t)x << bits);
-}
+#include "softmax.h"
 
 /* exp(x) in Q0.31 for x in [-1/4, 0) in Q0.31: the Taylor series around -1/8 up to the fourth power. */
 static int32_t exp_of_quarter(int32_t x) {
@@ -52,18 +43,6 @@ static int32_t exp_of_negative(int32_t x) {
     return result;
 }
 
-/* 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31: three Newton-Raphson steps in Q2.29. */
-static int32_t one_over_one_plus(int32_t x) {
-    const int32_t half_denominator = (x >> 1) + (INT32_C(1) << 30);
-    /* The start 48/17 - 32/17 * denominator minimises the largest error. */
-    int32_t estimate = 1515870810 + ek_doubling_high_multiply(half_denominator, -1010580540);
-    for (int step = 0; step < 3; step++) {
-        const int32_t error = (INT32_C(1) << 29) - ek_doubling_high_multiply(half_denominator, estimate);
-        estimate += shift_left_saturating(ek_doubling_high_multiply(estimate, error), 2);
-    }
-    return shift_left_saturating(estimate, 1);
-}
-
 /* exp(q - highest) in Q0.31, and 0 where the difference is below diff_min. */
 static int32_t exp_of_difference(const EK_FLASH ek_softmax *params, int32_t q, int32_t highest) {
     const int32_t difference = q - highest;
@@ -84,22 +63,10 @@ void ek_softmax_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_
     }
     uint32_t sum = 0;
     for (uint32_t i = 0; i < softmax->depth; i++) {
-        const int32_t exponential = exp_of_difference(softmax, input[i], highest);
-        sum += (uint32_t)ek_rounding_shift_right(exponential, SUM_INTEGER_BITS);
+        sum += ek_softmax_summand(exp_of_difference(softmax, input[i], highest));
     }
-    /* sum = 2^(SUM_INTEGER_BITS - headroom) * (1 + x) with x in [0, 1). */
-    int32_t headroom = 0;
-    while (!(sum & 0x80000000u)) {
-        sum <<= 1;
-        headroom++;
-    }
-    const int32_t reciprocal = one_over_one_plus((int32_t)(sum & 0x7fffffffu));
-    const int32_t exponent = SUM_INTEGER_BITS - headroom + 31 - 8;
+    const ek_softmax_factor factor = ek_softmax_factor_of(sum);
     for (uint32_t i = 0; i < softmax->depth; i++) {
-        const int32_t exponential = exp_of_difference(softmax, input[i], highest);
-        const int32_t product = ek_doubling_high_multiply(exponential, reciprocal);
-        /* Beyond 31 bits nothing of the product is left. */
-        const int32_t probability = exponent > 31 ? 0 : ek_rounding_shift_right(product, exponent);
-        output[i] = ek_clamp(probability + INT8_MIN, INT8_MIN, INT8_MAX);
+        output[i] = ek_softmax_output(exp_of_difference(softmax, input[i], highest), factor);
     }
 }

@@ -17,19 +17,27 @@ from edgekit.resources import firmware_folder
 HERE = Path(__file__).parent
 
 
-def write_model(graph: Graph, folder: Path, *, stream_input: bool = False) -> list[Path]:
+def write_model(
+    graph: Graph, folder: Path, *, stream_input: bool = False, features: frozenset[str] = frozenset()
+) -> list[Path]:
     """Generates ``graph`` into ``folder``; returns the C files."""
-    for name, text in generate_model(*plan_graph(graph, stream_input=stream_input)).items():
+    for name, text in generate_model(*plan_graph(graph, features, stream_input=stream_input)).items():
         (folder / name).write_text(text)
     return sorted(folder.glob("*.c"))
 
 
 def compile_model(
-    graph: Graph, folder: Path, main: str, flags: Sequence[str] = SANITIZERS, *, stream_input: bool = False
+    graph: Graph,
+    folder: Path,
+    main: str,
+    flags: Sequence[str] = SANITIZERS,
+    *,
+    stream_input: bool = False,
+    features: frozenset[str] = frozenset(),
 ) -> Path:
     """The generated model with ``main`` (a file of this folder) and the kernels it names, and no others."""
-    sources = write_model(graph, folder, stream_input=stream_input)
-    program, _ = plan_graph(graph, stream_input=stream_input)
+    sources = write_model(graph, folder, stream_input=stream_input, features=features)
+    program, _ = plan_graph(graph, features, stream_input=stream_input)
     kernels = [firmware_folder() / name for name in program_sources(program)]
     include = (f"-I{folder}", f"-I{INCLUDE}")
     return compile_program(folder / "program", [*sources, HERE / main, *kernels], (*flags, *include))

@@ -130,6 +130,19 @@ def two_branches(softmax_ops: int = 1) -> Graph:
     return Graph("two branches", "ab" * 32, tensors, tuple(ops), inputs=(0, 1), outputs=(2, 3))
 
 
+def softmaxes(*depths: int) -> Graph:
+    """A SOFTMAX of each of those numbers of classes, all with inputs and outputs of their own."""
+    count = len(depths)
+    shapes = [(1, depth) for depth in (*depths, *depths)]
+    tensors = {index: Tensor(index, f"tensor_{index}", shape, 0.2, 0) for index, shape in enumerate(shapes)}
+    multiplier, left_shift, diff_min = arithmetic.softmax_input_scaling(1.0, 0.2)
+    ops = tuple(
+        Softmax(n, (n,), count + n, multiplier=multiplier, left_shift=left_shift, diff_min=diff_min)
+        for n in range(count)
+    )
+    return Graph("softmaxes", "cd" * 32, tensors, ops, tuple(range(count)), tuple(range(count, 2 * count)))
+
+
 def _weights(shape: tuple[int, ...]) -> Any:
     """Every third value from -100 on."""
     return (np.arange(np.prod(shape)) * 37 % 201 - 100).astype(np.int8).reshape(shape)

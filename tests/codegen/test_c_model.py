@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codegen.generated import compile_model, layers_in_c, layers_in_numpy, noise, write_model
-from codegen.models import renamed, tiny_model, two_branches
+from codegen.models import renamed, softmaxes, tiny_model, two_branches
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol
 from graph import tflite_builder as build
@@ -29,14 +29,14 @@ from kernels.compiling import (
 
 from edgekit.codegen.border import CONTRACT_VERSION
 from edgekit.codegen.c_model import PLAN_VERSION, constant_bytes, generate_model, program_sources
-from edgekit.codegen.kernels import KERNELS_VERSION, kernel_call
+from edgekit.codegen.kernels import KERNELS_VERSION, TABLES, kernel_call
 from edgekit.codegen.layers import lower
 from edgekit.codegen.memory_plan import plan_graph
 from edgekit.errors import ModelError
 from edgekit.graph.ir import SUPPORTED_OPCODES, Graph
 from edgekit.graph.tflite import read_tflite
 
-_NOT_IN_TINY = "kernels/average_of_sums.c"
+_NOT_IN_TINY = {"average_of_sums.c", "softmax_of_many.c", "softmax_of_two.c", "softmax_table.c"}
 GOLDEN = Path(__file__).parent / "golden" / "tiny"
 UPDATE = "EDGEKIT_UPDATE_GOLDEN"
 HOSTILE_NAMES = [
@@ -103,6 +103,15 @@ def test_tiny_model_equals_the_executor(tmp_path: Path) -> None:
     computed = layers_in_c(program, inputs)
     assert computed == layers_in_numpy(graph, inputs)
     assert len(set(computed)) > 200
+
+
+def test_softmaxes_by_tables_equal_the_executor(tmp_path: Path) -> None:
+    graph = softmaxes(2, 12, 1000)
+    inputs = noise(graph, count=20)
+    program = compile_model(graph, tmp_path, "layers.c", features=frozenset({TABLES}))
+    kernels = program_sources(lower(graph, frozenset({TABLES})))
+    assert {f"kernels/softmax_{name}.c" for name in ("of_two", "table", "of_many")} < set(kernels)
+    assert layers_in_c(program, inputs) == layers_in_numpy(graph, inputs)
 
 
 def test_real_model_equals_the_executor_on_every_layer(mlperf_tiny_model: Path, tmp_path: Path) -> None:
@@ -205,7 +214,8 @@ def test_kernels_are_only_those_that_the_model_needs() -> None:
     engine = "engine/aot/ek_engine.c"
     assert program_sources(lower(two_branches())) == (engine, "kernels/softmax.c")
     both = {*program_sources(lower(tiny_model())), *program_sources(lower(tiny_model(), accumulate=True))}
-    assert both == {engine, *(f"kernels/{path.name}" for path in KERNELS.glob("*.c"))} - {_NOT_IN_TINY}
+    kernels = {path.name for path in KERNELS.glob("*.c")} - _NOT_IN_TINY
+    assert both == {engine, *(f"kernels/{name}" for name in kernels)}
 
 
 def test_versions_are_those_of_the_headers() -> None:

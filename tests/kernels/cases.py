@@ -355,6 +355,22 @@ def pool_2d_cases() -> Iterator[Case]:
         yield _pool_2d(kind, (25, 5), (25, 5), (25, 5), "VALID", 64, FULL_RANGE)
 
 
+def large_pool_cases() -> Iterator[Case]:
+    """Windows around 256 elements, and channels around fours, eights and sixteens."""
+    for window in ((16, 16), (15, 17), (3, 86), (19, 17), (1, 257)):
+        for kind in (AveragePool2D, MaxPool2D):
+            yield _pool_2d(kind, window, window, window, "VALID", 9, FULL_RANGE)
+            for value in (-128, 127):
+                case = _pool_2d(kind, window, window, (1, 1), "SAME", 3, FULL_RANGE)
+                inputs = (np.full(case.inputs[0].shape, value, np.int8),)
+                yield Case(f"{case.name} of {value}", case.graph, inputs)
+    clamps = cycle(CLAMPS)
+    for channels, window in product((4, 7, 8, 15, 16, 17, 24, 33, 36, 64), ((2, 2), (3, 3), (2, 3))):
+        for kind, padding in product((AveragePool2D, MaxPool2D), ("SAME", "VALID")):
+            yield _pool_2d(kind, (5, 7), window, (2, 2), padding, channels, next(clamps))
+            yield _pool_2d(kind, (4, 5), window, (1, 1), padding, channels, FULL_RANGE)
+
+
 def mean_cases() -> Iterator[Case]:
     zero_points = cycle(product(ZERO_POINTS, (-128, 0, 127)))
     for extent, channels, ratio in product(((1, 1), (3, 3), (7, 7), (25, 5)), (1, 3, 64), (0.3, 1.0, 2.7)):
@@ -392,6 +408,31 @@ def softmax_cases() -> Iterator[Case]:
         yield _softmax(f"softmax 4095 times {value}", (1, 4095), 0.1, constant=value)
     # Every difference that two int8 can have.
     yield _softmax("softmax of all values", (1, 256), 0.08, ramp=True)
+
+
+def long_softmax_cases() -> Iterator[Case]:
+    """Rows around those that are counted by value: a few classes ahead of all others, or all values few."""
+    for depth, scale, rest in product((40, 159, 160, 1000), (0.05, 0.15, 1.0), (-128, -30, 100)):
+        name = f"softmax of a few ahead of {depth} at {rest} scale {scale}"
+        random = _random(name)
+        values = random.integers(rest, rest + 8, (2, depth))
+        values[:, random.permutation(depth)[:20]] = 127 - np.rint(random.uniform(0, 3.5, 20) / scale)
+        inputs = (np.clip(values, -128, 127).astype(np.int8),)
+        yield Case(name, _softmax(name, (2, depth), scale).graph, inputs)
+    yield _softmax("softmax of 1000 alike", (1, 1000), 0.1, constant=-128)
+    # 4094 summands that are rounded up.
+    case = _softmax("softmax with a long tail", (1, 4095), 0.1)
+    (op,) = case.graph.ops
+    assert isinstance(op, Softmax)
+    halves = arithmetic.softmax_exponentials(op.multiplier, op.left_shift, op.diff_min) >> 11
+    tail = 127 - int(np.flatnonzero(halves % 2)[-1])
+    yield Case(case.name, case.graph, (np.array([[127, *[tail] * 4094]], np.int8),))
+    values = np.arange(-128, 128, dtype=np.int8)
+    for scale in (0.001, 0.014, 0.1, 0.6, 3.0):
+        # Every distance of two elements, in both orders.
+        pairs = np.stack([values.repeat(2), np.stack([values[::-1], values[:1].repeat(256)], 1).ravel()], 1)
+        case = _softmax(f"softmax of all distances scale {scale}", pairs.shape, scale)
+        yield Case(case.name, case.graph, (pairs,))
 
 
 def _sliding_windows(

@@ -76,7 +76,7 @@ def _case_chunks(
         params, pointers = struct_bytes(layer.call.params, pointer_bytes)
         yield _words(functions.index(layer.call.function), len(params))
         yield params
-        yield _words(len(pointers), layer.scratch_bytes, layer.rows.height, layer.call.alignment)
+        yield _words(len(pointers), layer.scratch_bytes, layer.rows.height)
         for place, array in pointers:
             data = array.values.astype(f"<{_numpy_type(array.element_type)}").tobytes()
             yield _words(place, len(data)) + data
@@ -87,23 +87,31 @@ def _case_chunks(
 def _call_chunks(
     layer: Layer, call: KernelCall, row: int, values: Mapping[int, np.ndarray]
 ) -> Iterator[bytes]:
-    rows: list[bytes | None] = []
+    rows: list[tuple[int, bytes | None]] = []
     for operand in layer.operands:
+        place = _place(row, call, operand.storage)
         tensor = np.frombuffer(values[operand.storage].tobytes(), np.int8)
         tensor = tensor.reshape(operand.rows.height, operand.rows.row_bytes)
         reach = operand.reach
         for tap in range(reach.taps):
             index = row * reach.stride - reach.pad_top + tap * reach.dilation
             if 0 <= index < operand.rows.height:
-                rows.append(tensor[index].tobytes())
+                rows.append((place, tensor[index].tobytes()))
             elif call.outside is None:
-                rows.append(None)
+                rows.append((place, None))
             else:
-                rows.append(np.full(operand.rows.row_bytes, call.outside, np.int8).tobytes())
+                rows.append((place, np.full(operand.rows.row_bytes, call.outside, np.int8).tobytes()))
     yield _words(len(rows))
-    for data in rows:
-        yield _words(_NULL) if data is None else _words(len(data)) + data
-    yield _words(layer.rows.row_bytes)
+    for place, data in rows:
+        yield _words(_NULL) if data is None else _words(len(data), place) + data
+    yield _words(layer.rows.row_bytes, _place(row, call, layer.storage))
+
+
+def _place(row: int, call: KernelCall, storage: int) -> int:
+    """How many bytes behind a multiple of 16 a row lies: all that its contract allows in turn. Sums, which no
+    tensor of the graph is, are aligned words.
+    """
+    return row * max(call.alignment, 4 if storage < 0 else 1) % 16
 
 
 def struct_bytes(value: Struct, pointer_bytes: int) -> tuple[bytes, list[tuple[int, ConstantArray]]]:

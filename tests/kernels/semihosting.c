@@ -32,6 +32,9 @@ void Reset_Handler(void) {
 #if defined(__ARM_ARCH_8_1M_MAIN__)
     SCB_CCR |= 1u << 19; /* LOB: loop counts are kept */
 #endif
+#if defined(TRAP_UNALIGNED)
+    SCB_CCR |= 1u << 3; /* UNALIGN_TRP */
+#endif
     _start();
 }
 

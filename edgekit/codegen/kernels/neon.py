@@ -25,7 +25,18 @@ from edgekit.codegen.kernels.values import (
     struct,
     uint32,
 )
-from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
+from edgekit.graph.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    MaxPool2D,
+    Mean,
+    Op,
+    Window,
+)
 
 _HEADER = "edgekit/ek_kernels_neon.h"
 _VECTOR_BYTES = 16
@@ -34,6 +45,9 @@ _TILE_PIXELS = 4
 _TILE_CHANNELS = 16
 _LARGEST_LEFT_SHIFT_OF_ADD = 22
 _MOST_MERGED_CHANNELS = 64
+_LEAST_POOL_CHANNELS = 8
+# int8 whose sum fits int16.
+_MOST_SUMMANDS = 256
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -58,7 +72,34 @@ def _kernel_call(graph: Graph, op: Op, has_dot: bool) -> KernelCall | None:
         pixel = Window(1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
         filters = op.filter[:, np.newaxis, np.newaxis, :]
         return _conv(op, filters, pixel, _Widths(1, 1), has_dot) if op.filter_zero_point == 0 else None
+    if isinstance(op, AveragePool2D | MaxPool2D | Mean):
+        return _pool(graph, op)
     return _add(graph, op) if isinstance(op, Add) else None
+
+
+def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None:
+    """How a mean over an image takes up a row of it; None where the portable kernel is to do it."""
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    if width > _MOST_SUMMANDS or channels < _LEAST_POOL_CHANNELS:
+        return None
+    return _in_vectors(portable.accumulate_call(graph, op), "accumulate")
+
+
+def _pool(graph: Graph, op: AveragePool2D | MaxPool2D | Mean) -> KernelCall | None:
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    if isinstance(op, Mean):
+        # Each row of it is summed up in 16 bits.
+        fits = width <= _MOST_SUMMANDS and only(op.requantization.shift) <= 0
+    else:
+        fits = isinstance(op, MaxPool2D) or op.window.height * op.window.width <= _MOST_SUMMANDS
+    if not fits or channels < _LEAST_POOL_CHANNELS:
+        return None
+    return _in_vectors(portable.kernel_call(graph, op), op.opcode.lower())
+
+
+def _in_vectors(call: KernelCall, name: str) -> KernelCall:
+    """The kernel of that name that takes what the portable one of ``call`` does."""
+    return replace(call, function=f"ek_neon_{name}_s8", source=f"kernels/neon/{name}.c", header=_HEADER)
 
 
 @dataclass(frozen=True)
@@ -315,5 +356,4 @@ def _add(graph: Graph, op: Add) -> KernelCall | None:
     shifts = [only(factor.shift) for factor in factors]
     if max(shifts) > 0 or op.left_shift > _LARGEST_LEFT_SHIFT_OF_ADD:
         return None
-    call = portable.kernel_call(graph, op)
-    return KernelCall("ek_neon_add_s8", "kernels/neon/add.c", call.params_type, call.params, _HEADER)
+    return _in_vectors(portable.kernel_call(graph, op), "add")

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
 from edgekit.codegen.kernels.geometry import (
     outside_value,
@@ -36,7 +37,17 @@ from edgekit.codegen.kernels.values import (
     uint16,
     uint32,
 )
-from edgekit.graph.ir import Add, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Window
+from edgekit.graph.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Mean,
+    Op,
+    Window,
+)
 
 _HEADER = "edgekit/ek_kernels_packed.h"
 _FOLDER = "kernels/packed"
@@ -53,6 +64,8 @@ _WORD_MASK = (1 << 32) - 1
 _LANES = 4
 _INPUT_QUAD_BYTES = 12
 _MAX_INPUTS = 4 * 0xFFFF
+# Bytes whose sum fits 16 bits.
+_MOST_SUMMANDS = 0xFFFF // 0xFF
 
 # What depthwise convolutions that have no kernel of their own may take as convolutions: a word is made of
 # each element of the window, in all channels.
@@ -80,6 +93,20 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, Add):
         return linear_add_call(op, graph, "packed", _HEADER)
     return None
+
+
+def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None:
+    """How a mean over an image takes up a row of it; None where the portable kernel is to do it."""
+    _, _, width, channels = graph.tensors[op.inputs[0]].shape
+    if channels % _QUAD or width > _MOST_SUMMANDS:
+        return None
+    return replace(
+        portable.accumulate_call(graph, op),
+        function="ek_packed_accumulate_s8",
+        source=f"{_FOLDER}/accumulate.c",
+        header=_HEADER,
+        alignment=_WORD_BYTES,
+    )
 
 
 def armv6m_kernel_call(graph: Graph, op: Op) -> KernelCall | None:

@@ -257,6 +257,32 @@ typedef struct ek_softmax {
  * x = Q(d, multiplier, left_shift) is read as Q5.26. The output has scale 1/256 and zero point -128. */
 void ek_softmax_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+typedef struct ek_softmax_of_two {
+    const EK_FLASH int8_t *lower; /* the output of the smaller element, by the distance of the two */
+    uint16_t distances;           /* entries of that; of more the output is -128 */
+} ek_softmax_of_two;
+
+/* The same over two elements (params: ek_softmax_of_two), where the generator found that the output of the
+ * greater one is minus that of the smaller, and 127 for -128. */
+void ek_softmax_of_two_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                          void *scratch);
+
+typedef struct ek_softmax_table {
+    uint32_t depth;                       /* elements of the row, at most 65535 */
+    const EK_FLASH int32_t *exponentials; /* exp(x) in Q0.31 for d = 0, -1, -2, …: they never rise */
+    uint16_t differences;                 /* entries of that, at least 1; those beyond add nothing */
+} ek_softmax_table;
+
+/* The same with a table of exponentials (params: ek_softmax_table). */
+void ek_softmax_table_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                         void *scratch);
+
+#define EK_SOFTMAX_OF_MANY_SCRATCH_BYTES 768
+
+/* The same for many elements (params: ek_softmax_table). Scratch: EK_SOFTMAX_OF_MANY_SCRATCH_BYTES. */
+void ek_softmax_of_many_s8(const EK_FLASH void *params, const int8_t *const *rows, int8_t *output,
+                           void *scratch);
+
 #ifdef __cplusplus
 }
 #endif

@@ -90,6 +90,22 @@ void ek_neon_depthwise_conv_s8(const void *params, const int8_t *const *rows, in
 /* ADD (params: ek_add of ek_kernels.h, where no shift is positive and left_shift is at most 22). */
 void ek_neon_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+/* AVERAGE_POOL_2D (params: ek_pool_2d of ek_kernels.h with 8 channels at least, a window of 256 elements at
+ * most).
+ */
+void ek_neon_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* MAX_POOL_2D (params: ek_pool_2d with 8 channels at least). */
+void ek_neon_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* MEAN (params: ek_mean with 8 channels at least, rows of 256 columns at most, a shift that is not positive).
+ */
+void ek_neon_mean_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* The first half of a mean over an image (params: ek_accumulate with 8 channels at least, rows of 256 columns
+ * at most). */
+void ek_neon_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
 #ifdef __cplusplus
 }
 #endif

@@ -102,6 +102,10 @@ void ek_packed_fully_connected_s8(const void *params, const int8_t *const *rows,
 /* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_packed_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
+/* The first half of a mean over an image (params: ek_accumulate with channels in fours and at most 257
+ * columns; all rows lie at multiples of 4). No scratch. */
+void ek_packed_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
 #ifdef __cplusplus
 }
 #endif

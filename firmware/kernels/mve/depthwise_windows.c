@@ -11,32 +11,30 @@
 #include "depthwise_windows.h"
 #include "fill.h"
 
-/* What does not change along the row. */
-static ek_mve_window_tile tile_of(const ek_mve_depthwise_windows *conv, const int8_t *const *rows,
-                                  void *scratch) {
+/* Sets what does not change along the row. In place: a tile that is returned may lie on the stack twice. */
+static void set_up(ek_mve_window_tile *tile, const ek_mve_depthwise_windows *conv, const int8_t *const *rows,
+                   void *scratch) {
     const uint32_t output_step = (uint32_t)conv->phases * conv->output.channels;
-    ek_mve_window_tile tile;
     for (uint32_t row = 0; row < conv->window.height && row < EK_MVE_FEW_ROWS; row++) {
-        tile.few_rows[row] = rows[row];
+        tile->few_rows[row] = rows[row];
     }
-    tile.rows = rows;
-    tile.height = conv->window.height;
-    tile.column_step = (uint32_t)conv->window.dilation * conv->input.channels;
-    tile.column_bytes = 4u * conv->window.height;
-    tile.column_hop = 4 * tile.column_step;
-    tile.slot_hop = 4 * tile.column_bytes;
-    tile.sums = scratch;
-    tile.columns = (int8_t *)scratch + EK_MVE_WINDOW_SUMS_BYTES;
-    tile.pixel_bytes = conv->pixel_columns * tile.column_bytes;
-    tile.steps = conv->steps;
-    tile.stream = conv->stream;
-    tile.stream_end = conv->stream + conv->stream_words;
-    tile.output_hop = EK_MVE_PIXELS * output_step;
-    tile.multiplier = conv->multiplier;
-    tile.finish = ek_mve_finish_of(&conv->stage);
-    vst1q_u32(tile.column_offsets, vmulq_n_u32(vidupq_n_u32(0, 1), tile.column_step));
-    vst1q_u32(tile.output_offsets, vmulq_n_u32(vidupq_n_u32(0, 1), output_step));
-    return tile;
+    tile->rows = rows;
+    tile->height = conv->window.height;
+    tile->column_step = (uint32_t)conv->window.dilation * conv->input.channels;
+    tile->column_bytes = 4u * conv->window.height;
+    tile->column_hop = 4 * tile->column_step;
+    tile->slot_hop = 4 * tile->column_bytes;
+    tile->sums = scratch;
+    tile->columns = (int8_t *)scratch + EK_MVE_WINDOW_SUMS_BYTES;
+    tile->pixel_bytes = conv->pixel_columns * tile->column_bytes;
+    tile->steps = conv->steps;
+    tile->stream = conv->stream;
+    tile->stream_end = conv->stream + conv->stream_words;
+    tile->output_hop = EK_MVE_PIXELS * output_step;
+    tile->multiplier = conv->multiplier;
+    tile->finish = ek_mve_finish_of(&conv->stage);
+    vst1q_u32(tile->column_offsets, vmulq_n_u32(vidupq_n_u32(0, 1), tile->column_step));
+    vst1q_u32(tile->output_offsets, vmulq_n_u32(vidupq_n_u32(0, 1), output_step));
 }
 
 /* How many of columns 0, 1, 2, ... behind column `left`, `dilation` apart, lie left of column `end`; 0 at
@@ -70,7 +68,8 @@ void ek_mve_depthwise_windows_s8(const void *params, const int8_t *const *rows, 
     const uint32_t phases = conv->phases;
     const uint32_t tile_step = phases * conv->tile_pixels;
     const int goes_by_words = conv->multiplier == 0 && conv->output.channels % 4 == 0;
-    ek_mve_window_tile tile = tile_of(conv, rows, scratch);
+    ek_mve_window_tile tile;
+    set_up(&tile, conv, rows, scratch);
     for (uint32_t phase = 0; phase < phases; phase++) {
         for (uint32_t x = phase; x < width; x += tile_step) {
             const uint32_t pixels = (width - x + phases - 1) / phases;
