@@ -27,7 +27,7 @@ from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model,
 from edgekit.codegen.layers import Program, lower
 from edgekit.codegen.memory_plan import ARENA_ALIGNMENT, MemoryPlan
 from edgekit.codegen.schedule import Segments, one_by_one
-from edgekit.costs.prediction import ARENA, ENGINE
+from edgekit.costs.prediction import ENGINE
 from edgekit.costs.tables import CostTable, Harness, Level, Piece, Variable, measured_core, table_path
 from edgekit.costs.work import engine_work, layer_work
 from edgekit.device.device import Device, GeneratedInput
@@ -351,11 +351,7 @@ def _harnesses(
             continue
         with tempfile.TemporaryDirectory() as folder:
             image = compile_image(program, roomy_plan(program), board, toolchain, level, Path(folder))
-            harness = measure_harness(image, kernels)
-        # On RISC-V compilers make one variable of an arena and its neighbours where it is small, so the order
-        # of variables depends on the model there.
-        if ARENA in {variable.name for variable in harness.variables}:
-            yield engine.target, harness
+            yield engine.target, measure_harness(image, kernels)
 
 
 def main() -> None:
