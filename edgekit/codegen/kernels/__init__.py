@@ -22,7 +22,8 @@ _BY_FEATURE: Mapping[str, _Kernels] = {
     "mve": mve.kernel_call,
     "dsp": dsp.kernel_call,
     "dotprod": neon.dot_kernel_call,
-    "neon": neon.kernel_call,
+    "aarch64": neon.kernel_call,
+    "neon": neon.aarch32_kernel_call,
     "armv6m": packed.armv6m_kernel_call,
     **dict.fromkeys(("armv6", "armv7m", "rv32", "xtensa"), packed.kernel_call),
 }

@@ -108,6 +108,7 @@ def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     quads = stage.weights.reshape(filters, -1, 2, 2)
     words = _halfwords(quads[:, :, 0], quads[:, :, 1]).reshape(filters, -1)
     stream = np.column_stack([stage.constants, stage.bias, words])
+    strips = -(-width // _STRIP_PIXELS)
     return KernelCall(
         "ek_dsp_shallow_conv_2d_s8",
         f"{_FOLDER}/shallow_conv_2d.c",
@@ -124,6 +125,12 @@ def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         header=_HEADER,
         more_sources=(f"{_FOLDER}/shallow.S",),
         scratch_bytes=min(width, _STRIP_PIXELS) * 2 * _SHALLOW_DEPTH,
+        row_work=(
+            ("pixels", width),
+            ("outputs", width * filters),
+            ("strips", strips),
+            ("strip_channels", strips * filters),
+        ),
     )
 
 
@@ -169,6 +176,7 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=quads * _QUAD_BYTES + (seen_bytes + -seen_bytes % _WORD_BYTES if hangs_over else 0),
         outside=outside_value(op),
         tile_pixels=_PIXELS,
+        row_tiles=((_PIXELS, tiles[0]), (_PAIRS, tiles[1])),
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
 from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.mve_work import columns_work, depthwise_work, pixels_work, windows_work
 from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
 from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
@@ -85,19 +86,21 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     if stage is None or is_grouped or not is_usual:
         return None
     size = (window.height, window.width)
+    widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
+    width = widths[1]
     if size == (1, 1):
         call = _convolution(op, graph, stage, stage.weights, "conv_2d_1x1", _DOT_FILES)
-        return replace(call, outside=None)
-    width = graph.tensors[op.output].shape[2]
+        return replace(call, outside=None, row_work=pixels_work(width, channels, filters))
     if size == (3, 3) and window.stride_width in _COLUMNS and channels % _LANES == 0 and width >= _PIXELS:
         order, columns = _COLUMNS[window.stride_width]
         taps = stage.weights.reshape(op.filter.shape)[:, :, order]
         taps = taps.reshape(filters, *size, -1, _LANES).transpose(0, 1, 3, 2, 4).reshape(filters, -1)
         files = ("copy_columns.S", "dot_columns.S")
         call = _convolution(op, graph, stage, taps, "conv_2d_3x3", files)
-        return replace(call, scratch_bytes=size[0] * columns * channels)
+        work = columns_work(window, widths, channels, filters)
+        return replace(call, scratch_bytes=size[0] * columns * channels, row_work=work)
     return _windows_copied(
-        _convolution(op, graph, stage, stage.weights, "conv_2d", ("copy_runs.S", *_DOT_FILES)), op, width
+        _convolution(op, graph, stage, stage.weights, "conv_2d", ("copy_runs.S", *_DOT_FILES)), op, widths
     )
 
 
@@ -124,16 +127,15 @@ def _convolution(
         more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
         alignment=_GROUP,
         outside=op.input_zero_point,
-        tile_pixels=_PIXELS,
         variant=stage.variant,
     )
 
 
-def _windows_copied(call: KernelCall, op: Conv2D, width: int) -> KernelCall:
-    """``call`` with ``ek_mve_windows`` of an output row of ``width`` pixels."""
-    window = op.window
-    step = window.stride_width * int(op.filter.shape[3])
-    run = window.width * int(op.filter.shape[3])
+def _windows_copied(call: KernelCall, op: Conv2D, widths: tuple[int, int]) -> KernelCall:
+    """``call`` with ``ek_mve_windows``; ``widths`` are the pixels of a row of the input and of the output."""
+    window, width = op.window, widths[1]
+    filters, channels = op.filter.shape[0], int(op.filter.shape[3])
+    step, run = window.stride_width * channels, window.width * channels
     depth = window.height * run
     fitting = (count for count in range(_PIXELS, 1, -1) if count * run <= _LANES)
     together = next((count for count in fitting if (count - 1) * max(depth, step) + run <= _OFFSETS), 1)
@@ -152,6 +154,7 @@ def _windows_copied(call: KernelCall, op: Conv2D, width: int) -> KernelCall:
             offsets=ConstantArray("offsets", "uint8_t", offsets, "from and to, of 16 bytes"),
         ),
         scratch_bytes=patches * depth,
+        row_work=windows_work(window, widths, channels, filters, patches, together),
     )
 
 
@@ -170,6 +173,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     stage = _stage(op, weights.reshape(channels, -1))
     if stage is None or not is_usual or not _meets_columns(op, graph):
         return None
+    widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
     taps = np.pad(stage.weights, ((0, 0), (_ZEROS_BEFORE, _LANES - _ZEROS_BEFORE - stage.weights.shape[1])))
     rows = np.pad(taps.reshape(channels // _GROUP, -1), ((0, 0), (0, _ZEROS_BEHIND)))
     stream = np.hstack([np.ascontiguousarray(rows).view("<u4"), stage.constants])
@@ -192,8 +196,8 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=_DEPTHWISE_SCRATCH_BYTES,
         alignment=_GROUP,
         outside=op.input_zero_point,
-        tile_pixels=_LARGEST_TILES[window.stride_width],
         variant=stage.variant,
+        row_work=depthwise_work(window, widths, channels, _LARGEST_TILES[window.stride_width]),
     )
 
 
@@ -204,6 +208,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
     if op.filter_zero_point != 0 or shift.max() > 0:
         return None
     per_channel = multiplier.size == output_depth
+    quads = -(-output_depth // _GROUP)
     entries = f"{output_depth} outputs" if per_channel else "1 for all outputs"
     return KernelCall(
         "ek_mve_fully_connected_s8",
@@ -222,6 +227,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
             activation_max=int8(op.activation_max),
         ),
         header=_HEADER,
+        row_work=(("quads", quads), ("steps", quads * -(-input_depth // _LANES))),
     )
 
 
@@ -235,6 +241,8 @@ def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
     window = op.window
     if any((window.pad_top, window.pad_bottom, window.pad_left, window.pad_right)):
         return None
+    _, _, width, channels = graph.tensors[op.output].shape
+    quads = width * -(-channels // _GROUP)
     return KernelCall(
         "ek_mve_average_pool_2d_s8",
         f"{_FOLDER}/average_pool_2d.c",
@@ -247,6 +255,12 @@ def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
             activation_max=int8(op.activation_max),
         ),
         header=_HEADER,
+        row_work=(
+            ("pixels", width),
+            ("quads", quads),
+            ("quad_rows", quads * window.height),
+            ("quad_taps", quads * window.height * window.width),
+        ),
     )
 
 
