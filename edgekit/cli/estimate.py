@@ -28,8 +28,8 @@ _COLUMNS = ("RAM", "of", "flash", "of", "instructions", "ms", "")
 def estimate(workspace: Path, all_boards: bool, json_output: bool, **options: Any) -> int:
     """Tell what a model will take of a board, before anything is compiled.
 
-    RAM is exact to the byte, flash within 2 %, instructions within 10 % where the core was measured (on
-    Linux within 15 %); elsewhere RAM and flash are the least that there can be. Milliseconds are for one
+    RAM is exact to the byte, flash within 2 %, instructions within 10 % where the core was measured;
+    elsewhere RAM and flash are the least that there can be. Milliseconds are for one
     instruction a cycle. Exit code 6 where the model cannot fit the board with any --optimize; with
     --stream-input it may need less.
     """
@@ -57,14 +57,14 @@ def _name(found: Estimate, all_boards: bool) -> str:
 def _cells(found: Estimate) -> tuple[str, ...]:
     least = "" if found.needs.is_measured else "≥ "
     flash_bytes = found.memory.flash_bytes
-    count, clock_hz = found.prediction.instructions, found.board.mcu.clock_hz
+    count = found.prediction.instructions
     return (
         f"{least}{found.needs.ram_bytes:,}",
         f"{found.memory.ram_bytes:,}",
         f"{least}{found.needs.flash_bytes:,}",
         "" if flash_bytes is None else f"{flash_bytes:,}",
         "" if count is None else f"{count:,}",
-        "" if count is None else f"{1000 * count / clock_hz:.1f}",
+        "" if found.milliseconds is None else f"{found.milliseconds:.1f}",
         _verdict(found),
     )
 

@@ -181,7 +181,6 @@ def _build(
         "arena_bytes": files.arena_bytes,
         "model_bytes": files.model_bytes,
         "passes": [saving.to_json() for saving in savings],
-        "predicted": expected.to_json() if expected.needs.is_measured else None,
     }
     try:
         result = _compile(project, project_folder, board, engine, options, tflm)

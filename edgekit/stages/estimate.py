@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgekit.boards import Board, EngineName, board_names, load_board
+from edgekit.boards import Board, EngineName, board_names, load_board, milliseconds
 from edgekit.errors import DoesNotFitError, ToolchainError, UsageError
 from edgekit.stages.job import Job
 from edgekit.stages.quantize import INT8_MODEL, Int8Model, obtain_model
@@ -36,15 +36,21 @@ class Estimate:
     refusal: str | None
 
     def __str__(self) -> str:
-        count, clock_hz = self.prediction.instructions, self.board.mcu.clock_hz
+        clock = f"{self.board.mcu.clock_hz / 1e6:g} MHz"
         time = (
-            f", {count:,} instructions ({1000 * count / clock_hz:.1f} ms at {clock_hz / 1e6:g} MHz if each "
+            f", {self.prediction.instructions:,} instructions ({self.milliseconds:.1f} ms at {clock} if each "
             "takes a cycle)"
-            if count is not None
+            if self.milliseconds is not None
             else ""
         )
         refusal = "" if self.refusal is None else "; it does not fit"
         return f"flash {self.needs.flash_bytes:,} bytes, RAM {self.needs.ram_bytes:,} bytes{time}{refusal}"
+
+    @property
+    def milliseconds(self) -> float | None:
+        """Of an inference, as if each instruction took a cycle; None where nothing tells."""
+        count = self.prediction.instructions
+        return None if count is None else milliseconds(count, self.board.mcu.clock_hz)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
