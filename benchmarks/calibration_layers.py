@@ -198,6 +198,7 @@ class LayerMaker:
 
     def _addition(self, shape: Shape, other: int | None = None) -> Shape:
         """Of an image with the tensor ``other``, or with itself."""
+        activation_max = self._random.choice((127, 127, 90))
         return self._add(
             shape,
             shape,
@@ -211,7 +212,7 @@ class LayerMaker:
                 output_zero_point=-10,
                 output_requantization=_factor([1.1 / 2**20]),
                 activation_min=-128,
-                activation_max=127,
+                activation_max=activation_max,
             ),
         )
 

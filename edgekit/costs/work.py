@@ -16,7 +16,7 @@ from edgekit.codegen.kernels.values import KernelCall
 from edgekit.codegen.layers import Layer, Program
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.codegen.plan_tables import last_reader
-from edgekit.codegen.rows import Reach
+from edgekit.codegen.rows import Reach, pad_extents
 from edgekit.codegen.schedule import Turns
 from edgekit.graph.ir import (
     AveragePool2D,
@@ -192,12 +192,11 @@ def _mean(op: Mean, graph: Graph, layer: Layer) -> Work:
 
 @_op_work.register
 def _pad(op: Pad, graph: Graph, layer: Layer) -> Work:
-    (operand,) = layer.operands
-    copied = operand.rows.size_bytes
-    columns = operand.rows.height * graph.tensors[op.inputs[0]].shape[-2] if op.before[-1:] else 0
+    (_, height, width, channels), _, _ = pad_extents(op, graph)
+    copied = height * width * channels
     return {
-        "inside": operand.rows.height,
-        "columns": columns,
+        "inside": height,
+        "columns": height * width,
         "copied": copied,
         "filled": layer.rows.size_bytes - copied,
     }
