@@ -154,10 +154,13 @@ def main() -> None:
     parser.add_argument("--optimize", default="speed,ram")
     parser.add_argument("--layers", action="store_true", help="a line a layer")
     options = parser.parse_args()
+    models = sorted(options.models.glob("*.tflite"))
+    if not models:
+        parser.error(f"there is no .tflite in {options.models}; name a folder with --models")
     print("| model | core | build | instructions | per MAC | exact |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         plugin = compile_plugin(Path(folder))
-        for model in sorted(options.models.glob("*.tflite")):
+        for model in models:
             for board in options.boards.split(","):
                 for optimize in options.optimize.split(","):
                     print(measure(model, load_board(board), optimize, plugin, options.layers), flush=True)

@@ -13,7 +13,7 @@ from edgekit.graph.ir import Graph
 @dataclass(frozen=True)
 class LayerCost:
     """An operator. ``shape`` is its output's; ``ticks`` are what the board counts; None: it has no output of
-    its own, because it is merged into another.
+    its own, because it is merged into another. ``kernels`` are the functions that run it in the engine aot.
     """
 
     index: int
@@ -22,6 +22,7 @@ class LayerCost:
     shape: tuple[int, ...]
     macs: int
     ticks: int | None
+    kernels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,10 @@ class Cost:
         }
 
 
-def layer_costs(graph: Graph, ticks: Sequence[int | None]) -> tuple[LayerCost, ...]:
-    """The operators of ``graph`` with the ticks of each."""
+def layer_costs(
+    graph: Graph, ticks: Sequence[int | None], kernels: Mapping[int, Sequence[str]]
+) -> tuple[LayerCost, ...]:
+    """The operators of ``graph`` with the ticks of each, and its kernels by its number."""
     from edgekit.graph.cost import op_macs
 
     return tuple(
@@ -111,6 +114,7 @@ def layer_costs(graph: Graph, ticks: Sequence[int | None]) -> tuple[LayerCost, .
             graph.tensors[op.output].shape,
             op_macs(graph, op),
             measured,
+            tuple(kernels.get(op.index, ())),
         )
         for op, measured in zip(graph.ops, ticks, strict=True)
     )

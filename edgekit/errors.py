@@ -167,6 +167,10 @@ class DoesNotFitError(EdgekitError):
             f"has {available_bytes:,}; {self.missing_bytes:,} bytes are missing. {hint}"
         )
 
+    def with_hint(self, hint: str) -> DoesNotFitError:
+        """The same with other advice."""
+        return DoesNotFitError(self.board, self.memory, self.needed_bytes, self.available_bytes, hint)
+
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name`` (case ignored), or None where none is close."""

@@ -46,10 +46,11 @@ def show(cost: Cost, reporter: Reporter) -> None:
             f"{layer.macs:,}",
             "merged" if layer.ticks is None else f"{layer.ticks:,}",
             f"{layer.ticks / layer.macs:.2f}" if layer.ticks is not None and layer.macs else "",
+            ", ".join(name.removeprefix("ek_").removesuffix("_s8") for name in layer.kernels),
         )
         for layer in cost.layers
     ]
-    reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC"), rows)
+    reporter.table(("operator", "", "output", "MACs", cost.unit, "per MAC", "kernel"), rows)
     per_mac = "" if cost.ticks_per_mac is None else f" ({cost.ticks_per_mac:.2f} per MAC)"
     flash_bytes = cost.code_bytes + cost.constant_bytes
     harness = (
@@ -59,7 +60,7 @@ def show(cost: Cost, reporter: Reporter) -> None:
     )
     exact = "bit-exact" if cost.exact else "NOT bit-exact"
     reporter.say(
-        f"{cost.model} on {cost.board}, engine {cost.engine}, {cost.toolchain}, {cost.optimize}\n"
+        f"{cost.model} on {cost.board}, engine {cost.engine}, {cost.toolchain}, --optimize {cost.optimize}\n"
         f"{cost.ticks:,} {cost.unit}{per_mac} for {cost.macs:,} MACs{_time(cost)}\n"
         f"{exact} on {cost.inputs} inputs, {cost.distinct_outputs} distinct outputs\n"
         f"flash {flash_bytes:,} bytes without the model (code {cost.code_bytes:,}, constants "
@@ -68,7 +69,7 @@ def show(cost: Cost, reporter: Reporter) -> None:
         f"{cost.stack_bytes:,})"
     )
     if cost.predicted is not None:
-        reporter.say(_comparison(cost, cost.predicted))
+        _show_comparison(cost, cost.predicted, reporter)
 
 
 def _time(cost: Cost) -> str:
@@ -78,17 +79,21 @@ def _time(cost: Cost) -> str:
     return f", {cost.milliseconds:,.1f} ms{clock}"
 
 
-def _comparison(cost: Cost, predicted: Mapping[str, Any]) -> str:
-    """How near the prediction came."""
+def _show_comparison(cost: Cost, predicted: Mapping[str, Any], reporter: Reporter) -> None:
+    """How near the prediction came, where there is something to compare it with."""
     measured = {"flash_bytes": cost.flash_bytes, "ram_bytes": cost.reserved_ram_bytes}
+    if not predicted["measured"]:
+        measured = {}
     names = {"flash_bytes": "bytes of flash", "ram_bytes": "bytes of RAM with the reserved stack"}
     if cost.unit == "instructions" and predicted["instructions"] is not None:
         measured = {"instructions": cost.ticks, **measured}
+    if not measured:
+        return
     parts = [
         f"{predicted[key]:,} {names.get(key, key)} ({_deviation(predicted[key], value)})"
         for key, value in measured.items()
     ]
-    return f"predicted {', '.join(parts)}"
+    reporter.say(f"predicted {', '.join(parts)}")
 
 
 def _deviation(predicted: int, measured: int) -> str:

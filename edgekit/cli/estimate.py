@@ -29,12 +29,11 @@ def estimate(workspace: Path, all_boards: bool, json_output: bool, **options: An
     """Tell what a model will take of a board, before anything is compiled.
 
     RAM is exact to the byte, flash within 2 %, instructions within 10 % where the core was measured;
-    elsewhere RAM and flash are the least that there can be. Milliseconds are for one
-    instruction a cycle. Exit code 6 where the model cannot fit the board with any --optimize; with
-    --stream-input it may need less.
+    elsewhere RAM and flash are the least that there can be. Milliseconds are for one instruction a cycle.
+    Exit code 6 where the model cannot fit the board with any --optimize.
     """
     from edgekit.stages.estimate import estimate as run_estimate
-    from edgekit.stages.estimate import estimate_boards
+    from edgekit.stages.estimate import estimate_boards, recommended
 
     if all_boards and options["board"] is not None:
         raise UsageError("give --board or --all-boards, not both.")
@@ -46,31 +45,33 @@ def estimate(workspace: Path, all_boards: bool, json_output: bool, **options: An
         first = "board" if all_boards else "--optimize"
         rows = [(_name(found, all_boards), *_cells(found)) for found in estimates]
         job.reporter.table((first, *_COLUMNS), rows)
+        best = None if all_boards else recommended(estimates)
+        if best is not None:
+            job.reporter.say(f"recommended: --optimize {best.optimize}")
     fits = all_boards or any(found.refusal is None for found in estimates)
     return 0 if fits else DoesNotFitError.exit_code
 
 
 def _name(found: Estimate, all_boards: bool) -> str:
-    return f"{found.board.name} ({found.engine})" if all_boards else found.optimize
+    return f"{found.board.name} ({found.engine})" if all_boards else found.optimize or found.engine
 
 
 def _cells(found: Estimate) -> tuple[str, ...]:
     least = "" if found.needs.is_measured else "≥ "
     flash_bytes = found.memory.flash_bytes
-    count = found.prediction.instructions
+    count, milliseconds = found.prediction.instructions, found.milliseconds
     return (
         f"{least}{found.needs.ram_bytes:,}",
         f"{found.memory.ram_bytes:,}",
         f"{least}{found.needs.flash_bytes:,}",
         "" if flash_bytes is None else f"{flash_bytes:,}",
         "" if count is None else f"{count:,}",
-        "" if found.milliseconds is None else f"{found.milliseconds:.1f}",
+        "" if milliseconds is None else f"{milliseconds:.1f}",
         _verdict(found),
     )
 
 
 def _verdict(found: Estimate) -> str:
     if found.refusal is not None:
-        missing_ram = found.needs.ram_bytes > found.memory.ram_bytes
-        return f"does not fit: too little {'RAM' if missing_ram else 'flash'}"
-    return "fits" if found.needs.is_measured else "may fit (not measured)"
+        return f"does not fit: too little {found.refusal.memory}"
+    return "fits" if found.fits else f"may fit: {found.unmeasured}"

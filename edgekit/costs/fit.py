@@ -24,7 +24,6 @@ FLASH_TOLERANCE = 0.02
 """Of predicted flash, that a real image may be smaller."""
 
 _HINT = "Choose a smaller alpha, image size or depth, or a board with more {memory} (`edgekit boards`)."
-_RAM_HINT = f"The engine aot needs less with --optimize ram or --stream-input. {_HINT.format(memory='RAM')}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ def predicted_needs(prediction: Prediction, memory: BoardMemory) -> Needs | None
 def check_fit(needs: Needs, board_name: str, memory: BoardMemory) -> None:
     """Raises DoesNotFitError, naming the missing bytes, where ``needs`` surely exceed ``memory``."""
     if needs.ram_bytes > memory.ram_bytes:
-        raise DoesNotFitError(board_name, "RAM", needs.ram_bytes, memory.ram_bytes, _RAM_HINT)
+        raise DoesNotFitError(
+            board_name, "RAM", needs.ram_bytes, memory.ram_bytes, _HINT.format(memory="RAM")
+        )
     least_flash_bytes = needs.flash_bytes * (1 - FLASH_TOLERANCE if needs.is_measured else 1)
     flash_bytes = memory.flash_bytes
     if flash_bytes is not None and least_flash_bytes > flash_bytes:

@@ -30,13 +30,17 @@ def bench(job: Job) -> Cost:
     """
     board = job.board()
     job = locate_device(job, board)
+    _warn_of_time(job, board)
     firmware = build(job)
     inputs, verdict = _verify(job, board, firmware)
     unit, ticks, layers = _count(job, board, firmware, inputs)
     report = firmware.report
     graph = firmware.model.graph
     model_bytes = report["model_bytes"]
-    stack_reserved_bytes = board.memory.stack_bytes if board.memory is not None else 0
+    kernels: dict[int, list[str]] = {}
+    for entry in report["kernels"]:
+        kernels.setdefault(entry["operator"], []).append(entry["kernel"])
+    costs = layer_costs(graph, layers, kernels)
     return Cost(
         model=graph.name,
         board=board.name,
@@ -44,7 +48,7 @@ def bench(job: Job) -> Cost:
         toolchain=report["toolchain"],
         optimize=report["optimize"],
         unit=unit,
-        macs=sum(layer.macs for layer in layer_costs(graph, [None] * len(graph.ops))),
+        macs=sum(layer.macs for layer in costs),
         ticks=ticks,
         code_bytes=report["code_bytes"],
         constant_bytes=report["constant_bytes"] - model_bytes,
@@ -52,17 +56,27 @@ def bench(job: Job) -> Cost:
         harness_constant_bytes=report["harness_constant_bytes"],
         model_bytes=model_bytes,
         arena_bytes=report["arena_bytes"],
-        static_bytes=report["ram_bytes"] - report["arena_bytes"] - stack_reserved_bytes,
+        static_bytes=report["ram_bytes"] - report["arena_bytes"] - report["reserved_stack_bytes"],
         stack_bytes=verdict.stack_used_bytes,
         inputs=verdict.inputs,
         distinct_outputs=verdict.distinct_outputs,
         exact=verdict.exact,
-        layers=layer_costs(graph, layers),
+        layers=costs,
         clock_hz=board.mcu.clock_hz,
         flash_bytes=report["flash_bytes"],
         reserved_ram_bytes=report["ram_bytes"],
-        predicted=firmware.expected.to_json() if firmware.expected.needs.is_measured else None,
+        predicted=firmware.expected.to_json() if firmware.expected.is_told else None,
     )
+
+
+def _warn_of_time(job: Job, board: Board) -> None:
+    """Where an emulator counts neither instructions nor the board's time."""
+    at, emulator = job.settings.device, board.emulator
+    if at.port is None and at.target is None and emulator is not None and emulator.kind == "qemu-user":
+        job.reporter.warn(
+            f"{emulator.machine} has no clock of {board.name}: nanoseconds are this computer's. Name the "
+            "board with --target to measure there; `edgekit estimate` tells the instructions of its core"
+        )
 
 
 def _verify(job: Job, board: Board, firmware: Firmware) -> tuple[list[Int8Array], Verdict]:

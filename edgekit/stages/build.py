@@ -19,7 +19,6 @@ from edgekit.stages.arena import chosen_arena
 from edgekit.stages.job import PREDECESSOR, Job, run_stage, sources_digest, versions
 from edgekit.stages.quantize import INT8_MODEL, Int8Model, obtain_model
 from edgekit.stages.train import architecture_of
-from edgekit.toolchains.flags import OPTIMIZE_CHOICES
 from edgekit.workspace import read_json, sha256_of_folder, write_json
 
 if TYPE_CHECKING:
@@ -55,9 +54,8 @@ def build(job: Job) -> Firmware:
     Raises DoesNotFitError before any compiler runs where the model is too large for the board, and
     NotCompiledError where the project was generated but what compiles it is not installed.
     """
-    from edgekit.costs.fit import check_fit
     from edgekit.engines import deployed_graph, engine_files
-    from edgekit.stages.estimate import expect
+    from edgekit.stages.estimate import check_expected, expect
 
     board = job.board()
     engine = job.engine_name(board)
@@ -78,7 +76,7 @@ def build(job: Job) -> Firmware:
         stream_input=job.settings.build.stream_input,
     )
     expected = expect(job, board, engine, files)
-    check_fit(expected.needs, board.name, expected.memory)
+    check_expected(job, model, expected)
     options = job.settings.build
     tflm = _tflm_library(job, board, engine)
     folder = job.workspace.board_folder(board.name)
@@ -154,7 +152,6 @@ def _build(
 ) -> Iterable[Path]:
     from edgekit.projects.assembler import assemble
     from edgekit.projects.project import write_project
-    from edgekit.toolchains.sdk import board_sdks
 
     options, board, engine = job.settings.build, expected.board, expected.engine
     (folder / VERDICT).unlink(missing_ok=True)  # It judged the firmware that is replaced now.
@@ -175,12 +172,12 @@ def _build(
         "model_sha256": model.graph.sha256,
         "board": board.name,
         "engine": engine,
-        # An SDK's project brings its own level.
-        "optimize": "sdk" if board_sdks(board, engine, options.toolchain) else options.optimize,
+        "optimize": options.optimize,
         "stream_input": options.stream_input,
         "arena_bytes": files.arena_bytes,
         "model_bytes": files.model_bytes,
         "passes": [saving.to_json() for saving in savings],
+        "kernels": _kernels(files),
     }
     try:
         result = _compile(project, project_folder, board, engine, options, tflm)
@@ -199,6 +196,7 @@ def _build(
         "ram_bytes": result.ram_bytes,
         "code_bytes": result.code_bytes,
         "constant_bytes": result.constant_bytes,
+        "reserved_stack_bytes": result.stack_bytes,
         "harness_code_bytes": result.harness_code_bytes,
         "harness_constant_bytes": result.harness_constant_bytes,
     }
@@ -207,18 +205,30 @@ def _build(
     return [*outputs, folder / BUILD_REPORT]
 
 
+def _kernels(files: EngineFiles) -> list[dict[str, Any]]:
+    """The functions that run each operator in the engine aot; other engines choose when they run."""
+    layers = files.lowered[0].layers if files.lowered is not None else ()
+    return [
+        {"operator": layer.op.index, "kernel": layer.call.function}
+        for layer in layers
+        if layer.call is not None
+    ]
+
+
 def _tell_choices(job: Job, model: Int8Model, expected: Estimate) -> None:
     """Says what the firmware will take, and what it would with another ``--optimize``."""
-    from edgekit.stages.estimate import expect, model_files
+    from edgekit.stages.estimate import choices, recommended
 
-    if not expected.needs.is_measured:
+    if not expected.is_told:
         return
+    estimates = choices(job, model, expected)
     job.reporter.say(f"expected of --optimize {expected.optimize}: {expected}")
-    for optimize in OPTIMIZE_CHOICES:
-        if optimize != expected.optimize:
-            files = model_files(job, model, expected.board, expected.engine, optimize)
-            other = expect(job, expected.board, expected.engine, files, optimize)
-            job.reporter.say(f"it would be for --optimize {optimize}: {other}")
+    for other in estimates:
+        if other is not expected:
+            job.reporter.say(f"it would be for --optimize {other.optimize}: {other}")
+    best = recommended(estimates)
+    if best is not None and best is not expected:
+        job.reporter.say(f"recommended: --optimize {best.optimize}")
 
 
 def _sizes(result: BuildResult, files: EngineFiles) -> str:

@@ -55,7 +55,7 @@ class ElfSymbol:
 
 @dataclass(frozen=True)
 class PlacedSymbol:
-    """A function or object and where it is: ``kind`` is "code", "constant", "data" or "bss".
+    """A function or object and where it is: ``kind`` is "code", "constant", "data" or "bss", its section's.
 
     ``file`` is the source's file name, without folders, for names that only this file knows; else None.
     """
@@ -65,6 +65,7 @@ class PlacedSymbol:
     address: int
     size_bytes: int
     kind: str
+    is_function: bool
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,17 @@ def is_elf(path: Path) -> bool:
 
 
 def read_sizes(path: Path) -> ElfSizes:
-    """Sizes of the image at ``path``, from its sections. Raises ToolchainError for a broken file."""
-    totals = {"code": 0, "constant": 0, "data": 0, "bss": 0, "stack": 0}
+    """Sizes of the image at ``path``, from its sections. Raises ToolchainError for a broken file.
+
+    Some linker scripts, an AVR's among them, put constants between code; symbols tell them apart.
+    """
+    among_code = {
+        symbol.address: symbol.size_bytes
+        for symbol in read_placed_symbols(path)
+        if symbol.kind == "code" and not symbol.is_function
+    }
+    constant_bytes = sum(among_code.values())
+    totals = {"code": -constant_bytes, "constant": constant_bytes, "data": 0, "bss": 0, "stack": 0}
     with _open_elf(path) as elf:
         for section in elf.iter_sections():
             # ESP-IDF's linker scripts keep addresses free with sections that hold nothing.
@@ -126,7 +136,14 @@ def read_placed_symbols(path: Path) -> tuple[PlacedSymbol, ...]:
                     kind = kinds[symbol["st_shndx"]] if isinstance(symbol["st_shndx"], int) else "data"
                     address, size_bytes = symbol["st_value"], symbol["st_size"]
                     found.append(
-                        PlacedSymbol(symbol.name, file if is_local else None, address, size_bytes, kind)
+                        PlacedSymbol(
+                            symbol.name,
+                            file if is_local else None,
+                            address,
+                            size_bytes,
+                            kind,
+                            info["type"] == "STT_FUNC",
+                        )
                     )
     return tuple(found)
 

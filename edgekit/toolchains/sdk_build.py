@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.boards import Board, EngineName
@@ -110,7 +111,8 @@ def _result(sdk: Sdk, installation: Installation, target: Target, log: Path) -> 
             f"{SDK_BUILD_FOLDER}/{images.elf}. See {BUILD_FOLDER}/build.log."
         )
     sizes = elf.read_sizes(image)
-    if sdk.framework == "arduino":
+    if sdk.framework == "arduino" and target.board.memory is not None:
+        sizes = replace(sizes, stack_bytes=target.board.memory.stack_bytes)
         _refuse_small_stack(sizes, target.board)
     listing = target.folder / BUILD_FOLDER / "sizes.txt"
     write_atomically(listing, elf.size_listing(image, sizes))
@@ -135,12 +137,11 @@ def _result(sdk: Sdk, installation: Installation, target: Target, log: Path) -> 
 
 def _refuse_small_stack(sizes: elf.ElfSizes, board: Board) -> None:
     """Raises DoesNotFitError where data leave less than the profile's stack, of which no linker knows."""
-    needed_bytes = sizes.ram_bytes + (board.memory.stack_bytes if board.memory is not None else 0)
-    if needed_bytes > board.mcu.ram_bytes:
+    if sizes.ram_bytes > board.mcu.ram_bytes:
         raise DoesNotFitError(
             board.name,
             "RAM",
-            needed_bytes,
+            sizes.ram_bytes,
             board.mcu.ram_bytes,
             "The stack is part of it. Choose a smaller model or a board with more memory.",
         )

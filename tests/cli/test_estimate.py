@@ -24,6 +24,35 @@ def test_every_board(edgekit, workspace, small_model):
     assert not found["esp32"]["measured"]
 
 
+def test_what_is_not_measured_says_why(edgekit, workspace, small_model):
+    done = edgekit("estimate", "-w", workspace, "-m", small_model, "--all-boards", "--json")
+    found = {entry["board"]: entry for entry in json.loads(done.out)}
+    assert found["pico"]["unmeasured_because"] is None
+    assert "engine tflm" in found["esp32"]["unmeasured_because"]
+    assert "arduino" in found["mega2560"]["unmeasured_because"]
+    assert [found[name]["fits"] for name in ("esp32", "rpi4", "virt-cortex-m4")] == [None, True, True]
+    assert [found[name]["optimize"] for name in ("esp32", "pico")] == [None, "ram"]
+    sizes = found["virt-cortex-m4"]
+    assert sizes["static_bytes"] > 0
+    assert sizes["ram_bytes"] == sum(sizes[f"{name}_bytes"] for name in ("arena", "static", "reserved_stack"))
+
+
+def test_the_one_to_take_is_nearly_the_fastest_and_takes_little_ram(edgekit, workspace, small_model):
+    found = edgekit("estimate", "-w", workspace, "-b", "virt-cortex-m4", "-m", small_model, "--json")
+    choices = json.loads(found.out)
+    told = edgekit("estimate", "-w", workspace, "-b", "virt-cortex-m4", "-m", small_model).out
+    (taken,) = [choice for choice in choices if f"recommended: --optimize {choice['optimize']}" in told]
+    fewest = min(choice["instructions"] for choice in choices)
+    fast = [choice for choice in choices if choice["instructions"] <= 1.02 * fewest]
+    assert taken["ram_bytes"] == min(choice["ram_bytes"] for choice in fast)
+
+
+def test_an_arena_that_nobody_asked_the_engine_for_is_refused(edgekit, workspace, small_model):
+    done = edgekit("estimate", "-w", workspace, "-b", "virt-cortex-m4", "-m", small_model, "--arena", "4096")
+    assert done.exit_code == 2
+    assert "plans its memory itself" in done.err
+
+
 def test_a_table_for_people(edgekit, workspace, small_model):
     done = edgekit("estimate", "-w", workspace, "-b", "virt-cortex-m4", "-m", small_model)
     assert done.exit_code == 0, done.err

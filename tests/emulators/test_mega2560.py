@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from codegen.generated import noise
 from codegen.models import renamed, tiny_model
+from elftools.elf.elffile import ELFFile
 from emulators.small_network import small_mobilenet
 from graph import tflite_builder
 from probe_firmware import TINY_MODEL, require_program, tiny_project
@@ -151,6 +152,15 @@ def test_another_baud_rate_than_the_firmware_sets_is_an_error(emulator, tiny_ima
 
 
 # ---- what fits ----
+
+
+def test_constants_among_the_code_are_constants(tiny_image):
+    sizes = read_sizes(tiny_image)
+    arrays = [symbol for symbol in read_symbols(tiny_image) if symbol.name.startswith("model_op")]
+    assert sum(symbol.size_bytes for symbol in arrays) < sizes.constant_bytes < sizes.code_bytes
+    with ELFFile(tiny_image.open("rb")) as elf:
+        text_bytes = elf.get_section_by_name(".text")["sh_size"]
+    assert text_bytes <= sizes.code_bytes + sizes.constant_bytes < text_bytes + 256
 
 
 def test_the_ram_that_is_counted_is_just_below_what_the_smallest_network_takes(emulator, tiny_image):

@@ -678,3 +678,50 @@ def _int8(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _random(name: str) -> np.random.Generator:
     return np.random.default_rng(crc32(name.encode()))
+
+
+def depthwise_window_cases() -> Iterator[Case]:
+    """Depthwise convolutions of all windows: rows around what tiles hold, channels in fours and others,
+    dilation with and without steps, windows without a column inside, and shared input channels.
+    """
+    random = _random("depthwise windows")
+    sizes = cycle(((5, 5), (7, 7), (4, 4), (6, 3), (1, 9), (9, 1), (3, 6), (8, 8), (2, 5)))
+    for width, channels in ((8, 8), (4, 16), (17, 4), (12, 20), (3, 36), (5, 12), (1, 4), (9, 8), (24, 4)):
+        for stride in ((1, 1), (2, 2), (1, 3)):
+            case = _depthwise_conv_2d((5, width), next(sizes), stride, (1, 1), "SAME", channels, 1)
+            yield case
+            yield _behind_relu(case, random)
+    for size, stride, dilation, width in (
+        ((3, 3), 1, 2, 13), ((3, 3), 2, 2, 11), ((3, 3), 2, 3, 14), ((3, 3), 3, 2, 16), ((5, 5), 4, 6, 20),
+        ((3, 3), 1, 7, 4), ((3, 2), 1, 2, 1), ((1, 4), 2, 5, 3), ((3, 1), 2, 4, 9), ((2, 2), 6, 4, 23),
+    ):  # fmt: skip
+        for channels, multiplier in ((8, 1), (3, 2)):
+            case = _depthwise_conv_2d(
+                (3, width), size, (1, stride), (2, dilation), "SAME", channels, multiplier
+            )
+            yield _behind_relu(case, random)
+    for size, stride in (((1, 40), 1), ((25, 1), 1), ((25, 1), 2), ((60, 1), 1), ((11, 11), 2), ((14, 2), 3)):
+        yield _depthwise_conv_2d((3, 14), size, (1, stride), (1, 1), "SAME", 4, 1)
+    for channels, multiplier in ((6, 1), (2, 6), (5, 3), (1, 7), (4, 4), (12, 3), (3, 1)):
+        yield _depthwise_conv_2d((17, 11), (3, 3), (1, 1), (1, 1), "SAME", channels, multiplier)
+        yield _behind_relu(
+            _depthwise_conv_2d((17, 7), (5, 5), (2, 2), (1, 1), "VALID", channels, multiplier), random
+        )
+
+
+def wide_pool_cases() -> Iterator[Case]:
+    """Pools of channels around sixteens, of the same value everywhere, and of windows that hang over."""
+    kinds, clamps = (AveragePool2D, MaxPool2D), cycle(CLAMPS)
+    for width, channels, size, stride in (
+        (9, 16, (3, 3), (2, 2)), (8, 17, (2, 2), (2, 2)), (5, 15, (3, 3), (1, 1)), (6, 40, (5, 4), (1, 2)),
+        (4, 33, (1, 3), (1, 1)), (7, 4, (7, 7), (1, 1)), (3, 64, (2, 9), (1, 2)), (11, 5, (4, 1), (3, 3)),
+    ):  # fmt: skip
+        for padding in ("SAME", "VALID"):
+            extent, clamp = _fitting((17, width), size, (1, 1), padding), next(clamps)
+            for kind in kinds:
+                yield _pool_2d(kind, extent, size, stride, padding, channels, clamp)
+    for kind in kinds:
+        for size, value in product(((5, 6), (16, 16)), (-128, 127, -1)):
+            case = _pool_2d(kind, (16, 17), size, (1, 1), "SAME", 9, FULL_RANGE)
+            inputs = (np.full(case.inputs[0].shape, value, np.int8),)
+            yield Case(f"{case.name} of {value}", case.graph, inputs)

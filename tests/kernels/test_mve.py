@@ -15,12 +15,15 @@ import pytest
 from kernels.cases import (
     Case,
     all_cases,
+    depthwise_window_cases,
     output_stage_cases,
     packed_cases,
     rounded_once_cases,
     vector_cases,
+    wide_mean_cases,
+    wide_pool_cases,
 )
-from kernels.compiling import INCLUDE, WARNINGS, run
+from kernels.compiling import INCLUDE, WARNINGS, compile_program, run
 from kernels.running import (
     driver_input,
     expected_output,
@@ -42,8 +45,11 @@ TIMEOUT_S = 120
 FEATURES = frozenset({"mve"})
 CASES = {
     case.name: case
-    for case in (*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *rounded_once_cases())
-}  # fmt: skip
+    for case in (
+        *(*all_cases(), *vector_cases(), *packed_cases(), *output_stage_cases(), *rounded_once_cases()),
+        *(*depthwise_window_cases(), *wide_pool_cases(), *wide_mean_cases()),
+    )
+}
 BY_ROWS = "{}, by rows"
 
 
@@ -183,8 +189,8 @@ FAULTS = {
     "single rounding": ("finish.inc", "vqrshrnt.s32 q7, q3, #FRACTION_BITS", "vqrshrnt.s32 q7, q3, #11"),
     "runs: offsets": ("copy_runs.S", "vldrb.u8 q2, [r2, #16]", "vldrb.u8 q2, [r2]"),
     "runs: next row": ("copy_runs.S", "add r6, r6, r7", "add r6, r6, r9"),
-    "windows: left border": ("conv_2d.c", "(uint8_t)-first", "(uint8_t)(1 - first)"),
-    "windows: what is outside": ("conv_2d.c", "patches, conv->input_zero_point", "patches, 0"),
+    "patches: left border": ("conv_2d.c", "(uint8_t)-first", "(uint8_t)(1 - first)"),
+    "patches: what is outside": ("conv_2d.c", "patches, conv->input_zero_point", "patches, 0"),
     "columns: third": ("dot_columns.S", "tap q2, q3, q0, q1", "tap q2, q3, q1, q0"),
     "columns: odd ones": ("dot_columns.S", "vldrb.u8 q3, [r1], #80", "vldrb.u8 q3, [r1], #96"),
     "columns: second row": ("dot_columns.S", "ldr r1, [r5, #4]", "ldr r1, [r5, #8]"),
@@ -197,17 +203,40 @@ FAULTS = {
     "depthwise: few columns": ("depthwise_tile.S", "vctp.32 r2", "vctp.32 r4"),
     "depthwise: left border": ("depthwise_conv_2d.c", "left < 0 ? 0 : left", "left"),
     "depthwise: outside": ("depthwise_conv_2d.c", "inside < count", "inside > count"),
+    "windows: rows in fours": ("depthwise_windows.S", "adds r6, r6, #16", "adds r6, r6, #12"),
+    "windows: fourth row": ("depthwise_windows.S", "copy_row r4, 12", "copy_row r3, 12"),
+    "windows: next columns": ("depthwise_windows.S", "vadd.i32 q2, q2, r12", "vadd.i32 q2, q2, r2"),
+    "windows: second four pixels": ("depthwise_windows.S", "add r1, r1, r5", "add r1, r1, r11"),
+    "windows: next step of four": ("depthwise_windows.S", "mov r11, #64", "mov r11, #60"),
+    "windows: next channel": ("depthwise_windows.S", "adds r1, r1, #2  ", "adds r1, r1, #3  "),
+    "windows: missing pixels": ("depthwise_windows.S", "vctp.32 r5", "vctp.32 r1"),
+    "windows: constants": ("depthwise_windows.S", "adds r9, r9, #36", "adds r9, r9, #32"),
+    "windows: shared channels": ("depthwise_windows.S", "moveq r2, r3", "addeq r2, r3, #1"),
+    "windows: bytes of a row": ("depthwise_windows.S", "vidup.u32 q7, r2, #4", "vidup.u32 q7, r2, #2"),
+    "windows: last channels": ("depthwise_windows.S", "subs r1, r1, #4\n    ldr", "subs r1, r1, #3\n    ldr"),
+    "windows: last four channels": ("depthwise_windows.S", "subhi r3, r3, r2", "addhi r3, r3, r2"),
+    "windows: word of fourth row": ("depthwise_windows.S", "copy_word r4, 12", "copy_word r3, 12"),
+    "windows: first column": ("depthwise_windows.c", "(end - left + dilation - 1)", "(end - left)"),
+    "windows: outside": ("depthwise_windows.c", "inside < count", "inside > count"),
+    "windows: phases": ("depthwise_windows.c", "width - x + phases - 1", "width - x"),
     "connected: third row": ("fully_connected.c", "vldrb.u8 q2, [%[w2]]", "vldrb.u8 q2, [%[w1]]"),
     "connected: unshifted ties": ("fully_connected.c", "cmpltq_n_s32(shift, 0)", "cmpltq_n_s32(shift, 1)"),
     "add: clamp": ("add.c", "vmax.s32 q0, q0, %q[lowest]", "vmax.s32 q0, q0, q0"),
-    "average: half": ("average_pool_2d.c", "lanes[i] - half", "lanes[i] + half"),
-    "accumulate: starts anew": ("accumulate.c", "before != NULL", "before == output"),
+    "average: sign": ("average_pool_2d.c", "vcmpltq_n_s16(sums, 0)", "vcmpltq_n_s16(sums, -1)"),
+    "average: half": ("average_pool_2d.c", "value, divisor.half", "value, divisor.half / 2"),
+    "pools: count": ("pool.h", "taps.height * taps.columns", "window.height * taps.columns"),
+    "pools: left border": ("pool.h", "(left + inside.begin)", "left"),
+    "average: last channels": ("average_pool_2d.c", "vctp.16 %[left]", "vctp.16 %[columns]"),
+    "maximum: clamp": ("max_pool_2d.c", "vmin.s8 %q[value], %q[value], q1", "vmax.s8 q1, q1, q1"),
+    "maximum: last channels": ("max_pool_2d.c", "vctp.8 %[left]", "vctp.8 %[channels]"),
+    "accumulate: eighth channel": ("accumulate.c", "[%[first], #4]", "[%[first], #3]"),
+    "accumulate: starts anew": ("accumulate.c", "before != NULL", "before == NULL"),
     "three pixels left": ("tile.h", "if (i + 1 < pixels)", "if (i + 2 < pixels)"),
 }  # fmt: skip
 
 
 # A fault in a header is planted into one kernel that includes it.
-KERNEL_OF_HEADER = {"tile.h": "conv_2d_1x1.c", "finish.inc": "dot_tiles.S"}
+KERNEL_OF_HEADER = {"tile.h": "conv_2d_1x1.c", "finish.inc": "dot_tiles.S", "pool.h": "average_pool_2d.c"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -226,6 +255,31 @@ def test_planted_fault_is_noticed(fault: str, tmp_path: Path, objects: dict[str,
 
 def _file_names(name: str) -> set[str]:
     return {Path(source).name for source in kernel_files({name: PROGRAMS[name]})}
+
+
+QUOTIENTS = """
+#include "%s"
+
+int main(void) {
+    for (uint32_t count = 1; count <= 256; count++) {
+        const ek_mve_divisor divisor = ek_mve_divisor_of(count);
+        for (uint32_t x = 0; x <= 128 * count; x++) {
+            const uint32_t sum = x + divisor.half;
+            const uint32_t found = sum * divisor.factor >> 16 >> divisor.shift;
+            if (sum > UINT16_MAX || found != (2 * x + count) / (2 * count)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+"""
+
+
+def test_quotients_of_all_sums_are_right(tmp_path: Path) -> None:
+    source = tmp_path / "quotients.c"
+    source.write_text(QUOTIENTS % (firmware_folder() / "kernels" / "mve" / "quotient.h"))
+    run([str(compile_program(tmp_path / "quotients", [source]))])
 
 
 ADDITIONS = [case for case in CASES.values() if isinstance(case.graph.ops[0], Add)]

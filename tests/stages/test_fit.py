@@ -48,3 +48,29 @@ def test_the_figures_are_just_below_what_the_linker_finds(make_job, tmp_path, to
     harness_ram_bytes = report["ram_bytes"] - report["arena_bytes"] - stack_bytes
     assert HARNESS_RAM_BYTES <= harness_ram_bytes <= HARNESS_RAM_BYTES + 100
     assert HARNESS_CODE_BYTES <= report["code_bytes"] <= HARNESS_CODE_BYTES + 4_000
+
+
+SIDE = 48
+
+
+@pytest.fixture
+def image_model(tmp_path):
+    filters = np.ones((1, 3, 3, 3), dtype=np.int8)
+    (tmp_path / "image.tflite").write_bytes(build.convolution("CONV_2D", (1, SIDE, SIDE, 3), filters))
+    return "image.tflite"
+
+
+def test_a_refusal_says_what_would_fit(make_job, image_model):
+    """Whole, the input does not fit; row by row it does."""
+    job = make_job(4_096 + 3 * SIDE * SIDE, **{"model.file": image_model, "build.optimize": "speed"})
+    with pytest.raises(
+        DoesNotFitError, match=r"It fits with --optimize ram --stream-input: flash [\d,]+ bytes"
+    ):
+        run_build(job)
+
+
+def test_a_refusal_says_that_nothing_would_fit(make_job, image_model):
+    with pytest.raises(
+        DoesNotFitError, match=r"No --optimize or --stream-input makes it fit; the least would"
+    ):
+        run_build(make_job(4_096 + 1_000, **{"model.file": image_model}))

@@ -1,13 +1,14 @@
 """The kernels for Helium (Armv8.1-M's vectors, "mve"): those of firmware/kernels/mve/.
 
-They run convolutions, 3x3 depthwise convolutions, fully connected layers, additions and averages of the usual
-kind; what is not usual here is left to other kernels. The parameters are those of ``ek_kernels_mve.h``.
+They run convolutions, depthwise convolutions, fully connected layers, additions and pools of the usual kind;
+what is not usual here is left to other kernels. The parameters are those of ``ek_kernels_mve.h``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import singledispatch
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,13 @@ from numpy.typing import NDArray
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
 from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
-from edgekit.codegen.kernels.mve_work import columns_work, depthwise_work, pixels_work, windows_work
+from edgekit.codegen.kernels.mve_work import (
+    columns_work,
+    depthwise_windows_work,
+    depthwise_work,
+    pixels_work,
+    windows_work,
+)
 from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
 from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
@@ -27,6 +34,7 @@ from edgekit.codegen.kernels.values import (
     dims,
     int8,
     struct,
+    uint16,
     uint32,
 )
 from edgekit.graph.ir import (
@@ -36,7 +44,10 @@ from edgekit.graph.ir import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    MaxPool2D,
     Op,
+    Requantization,
+    Window,
 )
 
 _HEADER = "edgekit/ek_kernels_mve.h"
@@ -52,11 +63,26 @@ _DOT_FILES = ("dot_pixel.S", "dot_tiles.S")
 _COLUMNS = {1: ([0, 1, 2], 6), 2: ([0, 2, 1], 9)}
 """Of a 3x3 convolution's stride: in which order it takes columns, and those that four windows have."""
 
+_MOST_AVERAGED = 256
+"""Elements whose sum surely has 16 bits."""
+
 _DEPTHWISE_TAPS = 3
 _DEPTHWISE_SCRATCH_BYTES = 384
 _LARGEST_TILES = {1: 12, 2: 6}
 _ZEROS_BEFORE = 6
 _ZEROS_BEHIND = 8
+
+_WINDOW_TILES = (8, 4)
+_WINDOW_ROWS = 8
+"""At most, where channels come in no fours but go by fours."""
+_WINDOW_SUMS_BYTES = 128
+_WINDOW_COLUMNS_BYTES = 640
+"""What the columns of a tile may take before it is made smaller."""
+_MOST_COLUMNS_BYTES = 1280
+_WORD_BYTES = 4
+_STEP_BYTES = _LANES * _WORD_BYTES
+_REACH_BYTES = 256
+"""Of the offsets of a gather: one byte each."""
 
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -83,7 +109,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     is_grouped = graph.tensors[op.inputs[0]].shape[3] != channels
     is_padded_pixel = (window.height, window.width) == (1, 1) and outside_value(op) is not None
     is_usual = window.dilation_width == 1 and not is_padded_pixel and _meets_columns(op, graph)
-    if stage is None or is_grouped or not is_usual:
+    if stage is None or is_grouped or not is_usual or filters % _GROUP:
         return None
     size = (window.height, window.width)
     widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
@@ -161,21 +187,33 @@ def _windows_copied(call: KernelCall, op: Conv2D, widths: tuple[int, int]) -> Ke
 @_call.register
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     window = op.window
-    channels = op.filter.shape[3]
-    weights = op.filter[0].transpose(2, 1, 0)
     is_usual = (
         (window.height, window.width) == (_DEPTHWISE_TAPS, _DEPTHWISE_TAPS)
         and window.stride_width in _LARGEST_TILES
         and window.dilation_width == 1
         and window.pad_left <= 1
         and op.depth_multiplier == 1
+        and op.bias.size % _GROUP == 0
+        and _meets_columns(op, graph)
     )
-    stage = _stage(op, weights.reshape(channels, -1))
-    if stage is None or not is_usual or not _meets_columns(op, graph):
-        return None
+    if is_usual:
+        stage = _stage(op, _by_columns(op))
+        return None if stage is None else _depthwise_3x3(op, graph, stage)
+    return _depthwise_windows(op, graph)
+
+
+def _by_columns(op: DepthwiseConv2D) -> NDArray[np.int8]:
+    """The weights of each channel, column by column."""
+    weights: NDArray[np.int8] = op.filter[0].transpose(2, 1, 0)
+    return weights.reshape(op.bias.size, -1)
+
+
+def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCall:
+    """The call of the kernel for the usual window."""
+    channels, taps = stage.weights.shape
     widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
-    taps = np.pad(stage.weights, ((0, 0), (_ZEROS_BEFORE, _LANES - _ZEROS_BEFORE - stage.weights.shape[1])))
-    rows = np.pad(taps.reshape(channels // _GROUP, -1), ((0, 0), (0, _ZEROS_BEHIND)))
+    weights = np.pad(stage.weights, ((0, 0), (_ZEROS_BEFORE, _LANES - _ZEROS_BEFORE - taps)))
+    rows = np.pad(weights.reshape(channels // _GROUP, -1), ((0, 0), (0, _ZEROS_BEHIND)))
     stream = np.hstack([np.ascontiguousarray(rows).view("<u4"), stage.constants])
     return KernelCall(
         "ek_mve_depthwise_conv_2d_s8",
@@ -184,9 +222,9 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         struct(
             input=row_shape(graph, op.inputs[0]),
             output=row_shape(graph, op.output),
-            window=window_struct(window),
+            window=window_struct(op.window),
             input_zero_point=int8(op.input_zero_point),
-            tile_pixels=Integer("uint8_t", _LARGEST_TILES[window.stride_width]),
+            tile_pixels=Integer("uint8_t", _LARGEST_TILES[op.window.stride_width]),
             stage=stage.params,
             stream_words=uint32(stream.size),
             stream=ConstantArray("weights", "uint32_t", stream, f"{channels} channels, in fours"),
@@ -197,8 +235,89 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         alignment=_GROUP,
         outside=op.input_zero_point,
         variant=stage.variant,
-        row_work=depthwise_work(window, widths, channels, _LARGEST_TILES[window.stride_width]),
+        row_work=depthwise_work(op.window, widths, channels, _LARGEST_TILES[op.window.stride_width]),
     )
+
+
+def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
+    """The call of the kernel for any window; None where it takes too much memory."""
+    channels, window = op.bias.size, op.window
+    widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
+    by_fours = op.depth_multiplier == 1 and channels >= _GROUP
+    by_words = by_fours and channels % _GROUP == 0
+    by_fours = by_words or (by_fours and window.height <= _WINDOW_ROWS)
+    way = "" if by_words else "unaligned" if by_fours else "bytes"
+    computed = _with_last_four(op) if by_fours else op
+    stage = _stage(computed, _by_columns(computed))
+    dilation = window.dilation_width if window.width > 1 else 1
+    together = gcd(dilation, window.stride_width)
+    pixel_columns = window.stride_width // together
+    steps = -(-window.height * window.width // _LANES)
+    tile_pixels, columns_bytes = _window_tile(window, pixel_columns, steps)
+    if stage is None or columns_bytes > _MOST_COLUMNS_BYTES:
+        return None
+    stream = _in_steps(stage, steps)
+    return KernelCall(
+        "ek_mve_depthwise_windows_s8",
+        f"{_FOLDER}/depthwise_windows.c",
+        "ek_mve_depthwise_windows",
+        struct(
+            input=row_shape(graph, op.inputs[0]),
+            output=row_shape(graph, op.output),
+            window=window_struct(replace(window, dilation_width=dilation)),
+            input_zero_point=int8(op.input_zero_point),
+            tile_pixels=Integer("uint8_t", tile_pixels),
+            phases=uint16(dilation // together),
+            pixel_columns=uint16(pixel_columns),
+            steps=uint16(steps),
+            multiplier=uint16(0 if by_fours else op.depth_multiplier),
+            stage=stage.params,
+            stream_words=uint32(stream.size),
+            stream=ConstantArray("weights", "uint32_t", stream, f"{channels} channels, in fours"),
+        ),
+        header=_HEADER,
+        more_sources=(f"{_FOLDER}/depthwise_windows.S",),
+        scratch_bytes=_WINDOW_SUMS_BYTES + columns_bytes,
+        alignment=_GROUP if by_words else 1,
+        outside=op.input_zero_point,
+        variant=f"{way} {stage.variant}".strip(),
+        row_work=depthwise_windows_work(
+            replace(window, dilation_width=dilation), widths, channels, tile_pixels, steps
+        ),
+    )
+
+
+def _in_steps(stage: _Stage, steps: int) -> NDArray[np.uint32]:
+    """The stream of ``ek_mve_depthwise_windows``: channels in fours, each with zeros up to so many steps."""
+    channels, taps = stage.weights.shape
+    weights = np.pad(stage.weights, ((0, -channels % _GROUP), (0, steps * _LANES - taps)))
+    rows = np.ascontiguousarray(weights.reshape(-1, _GROUP * steps * _LANES)).view("<u4")
+    return np.hstack([rows, stage.constants])
+
+
+def _with_last_four(op: DepthwiseConv2D) -> DepthwiseConv2D:
+    """``op`` with some of its last four channels twice, so that all come in fours."""
+    channels = op.bias.size
+    order = np.arange(channels + -channels % _GROUP)
+    order[-_GROUP:] = np.arange(channels - _GROUP, channels)
+    factor = op.requantization
+    if factor.multiplier.size > 1:
+        factor = Requantization(factor.multiplier[order], factor.shift[order])
+    return replace(op, filter=op.filter[..., order], bias=op.bias[order], requantization=factor)
+
+
+def _window_tile(window: Window, pixel_columns: int, steps: int) -> tuple[int, int]:
+    """How many pixels are computed at a time, and how many bytes their columns are."""
+    pixel_bytes = _WORD_BYTES * window.height * pixel_columns
+    reach = (_REACH_BYTES - _STEP_BYTES) // pixel_bytes + 1
+    window_bytes = max(_WORD_BYTES * window.height * window.width, _STEP_BYTES * steps)
+    for pixels in _WINDOW_TILES:
+        columns_bytes = (pixels - 1) * pixel_bytes + window_bytes
+        if reach >= _PIXELS and columns_bytes <= _WINDOW_COLUMNS_BYTES:
+            return pixels, columns_bytes
+    # Gathers of pixels out of reach read what is not used, up to one reach behind the first.
+    pixels = min(reach, _PIXELS)
+    return pixels, max((pixels - 1) * pixel_bytes + window_bytes, _STEP_BYTES * (steps - 1) + _REACH_BYTES)
 
 
 @_call.register
@@ -238,29 +357,30 @@ def _add(op: Add, graph: Graph) -> KernelCall | None:
 
 @_call.register
 def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
-    window = op.window
-    if any((window.pad_top, window.pad_bottom, window.pad_left, window.pad_right)):
+    if op.window.height * op.window.width > _MOST_AVERAGED:
         return None
-    _, _, width, channels = graph.tensors[op.output].shape
-    quads = width * -(-channels // _GROUP)
+    return _pool_2d(op, graph, "average_pool_2d")
+
+
+@_call.register
+def _max_pool_2d(op: MaxPool2D, graph: Graph) -> KernelCall | None:
+    return _pool_2d(op, graph, "max_pool_2d")
+
+
+def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph, name: str) -> KernelCall:
+    """The portable kernel's parameters for the kernel of that ``name``."""
     return KernelCall(
-        "ek_mve_average_pool_2d_s8",
-        f"{_FOLDER}/average_pool_2d.c",
+        f"ek_mve_{name}_s8",
+        f"{_FOLDER}/{name}.c",
         "ek_pool_2d",
         struct(
             input=row_shape(graph, op.inputs[0]),
             output=row_shape(graph, op.output),
-            window=window_struct(window),
+            window=window_struct(op.window),
             activation_min=int8(op.activation_min),
             activation_max=int8(op.activation_max),
         ),
         header=_HEADER,
-        row_work=(
-            ("pixels", width),
-            ("quads", quads),
-            ("quad_rows", quads * window.height),
-            ("quad_taps", quads * window.height * window.width),
-        ),
     )
 
 
@@ -290,7 +410,7 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
     multiplier = np.broadcast_to(op.requantization.multiplier, channels)
     shift = np.broadcast_to(op.requantization.shift, channels)
     # Without a shift there is no tie, and no room for the zero point on top of the largest int32.
-    if channels % _GROUP or shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
+    if shift.max() > 0 or np.any((shift == 0) & (multiplier != 0)):
         return None
     bias = _folded_bias(op, weights)
     stairs = staircase(op, *sum_bounds(op, weights.astype(np.int64)), clamped=False)
@@ -302,7 +422,7 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
         weights = np.where(stairs.is_flat[:, None], np.int8(0), weights)
         words, bits = _by_fours(constants), fine.bits
     else:
-        shifts = np.ascontiguousarray(shift.astype(np.int8)).view("<i4")
+        shifts = np.pad(shift.astype(np.int8), (0, -channels % _GROUP)).view("<i4")
         words, bits = np.hstack([_by_fours(np.stack([bias, multiplier])), shifts[:, None]]), 0
     params = struct(
         sum_bits=Integer("uint8_t", bits),
@@ -315,9 +435,10 @@ def _stage(op: Conv2D | DepthwiseConv2D, weights: NDArray[np.int8]) -> _Stage | 
 
 
 def _by_fours(constants: NDArray[np.int32]) -> NDArray[np.int32]:
-    """``constants`` (kinds, channels) as (channels / 4, kinds * 4)."""
+    """``constants`` (kinds, channels) as (channels / 4, kinds * 4), with zeros up to a multiple of 4."""
     kinds, channels = constants.shape
-    return constants.reshape(kinds, -1, _GROUP).transpose(1, 0, 2).reshape(channels // _GROUP, -1)
+    padded = np.pad(constants, ((0, 0), (0, -channels % _GROUP)))
+    return padded.reshape(kinds, -1, _GROUP).transpose(1, 0, 2).reshape(-1, kinds * _GROUP)
 
 
 def _folded_bias(

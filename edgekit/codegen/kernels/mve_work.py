@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from math import gcd
 from typing import TypeAlias
 
 from edgekit.graph.ir import Window
@@ -69,6 +70,38 @@ def columns_work(window: Window, widths: tuple[int, int], channels: int, filters
             work.update(fills=1, filled=_TAPS * slots * channels)
         if inside < slots or blocks > 1 or stride > 1:
             work.update(copies=1, copied_blocks=_TAPS * blocks, copied_columns=_TAPS * blocks * inside)
+    return _as_row_work(work)
+
+
+def depthwise_windows_work(
+    window: Window, widths: tuple[int, int], channels: int, tile_pixels: int, steps: int
+) -> RowWork:
+    """Any window by tiles of neighbours, which are every so many pixels where it is dilated: what a group of
+    four channels meets of columns to copy, four at once or one by one, and of steps of sixteen taps.
+    """
+    input_width, output_width = widths
+    together = gcd(window.dilation_width, window.stride_width)
+    phases, pixel_columns = window.dilation_width // together, window.stride_width // together
+    quads = -(-channels // _GROUP)
+    work = Counter[str]()
+    for phase in range(phases):
+        for x in range(phase, output_width, phases * tile_pixels):
+            pixels = min(-(-(output_width - x) // phases), tile_pixels)
+            count = (pixels - 1) * pixel_columns + window.width
+            left = x * window.stride_width - window.pad_left
+            places = range(left, left + count * window.dilation_width, window.dilation_width)
+            inside = sum(0 <= place < input_width for place in places)
+            work.update(
+                tiles=1,
+                filled=count * window.height if inside < count else 0,
+                quads=quads,
+                columns=quads * inside,
+                column_rows=quads * inside * window.height,
+                fours=quads * -(-inside // _PIXELS),
+                four_rows=quads * -(-inside // _PIXELS) * window.height,
+                dots=quads * pixels * steps,
+                vectors=quads * -(-pixels // _PIXELS),
+            )
     return _as_row_work(work)
 
 

@@ -55,6 +55,33 @@ def open_emulator(board: Board, image: Path, *, count_instructions: bool = False
     return ProcessTransport(command, f"the firmware of {board.name}")
 
 
+def check_emulator(board: Board) -> None:
+    """Raises ToolchainError where the emulator of ``board`` is not installed.
+
+    UsageError where it has none.
+    """
+    emulator = _emulator(board)
+    if emulator.kind == "unicorn":
+        from edgekit.device.emulators.virtual_board import import_unicorn
+
+        import_unicorn()
+    elif emulator.kind == "qemu-system":
+        from edgekit.device.emulators.qemu_system import find_qemu
+
+        find_qemu(board)
+    elif emulator.kind == "rp2040js":
+        from edgekit.device.emulators.rp2040js import find_node, find_rp2040js
+
+        find_node(board.name)
+        find_rp2040js(board.name)
+    elif emulator.kind == "simavr":
+        from edgekit.device.emulators.simavr import find_compiler
+
+        find_compiler(board.name)
+    elif emulator.kind == "qemu-user":
+        _qemu_user(board, emulator.machine)
+
+
 def emulator_program(board: Board) -> str:
     """What runs the firmware of ``board``, for a sentence. Raises UsageError where it has no emulator."""
     emulator = _emulator(board)

@@ -58,6 +58,18 @@ def _program(board: Board) -> _Program:
     return program
 
 
+def find_qemu(board: Board) -> str:
+    """The path of that program. Raises ToolchainError where it is not installed."""
+    emulator = _program(board)
+    found = shutil.which(emulator.name)
+    if found is None:
+        raise ToolchainError(
+            f"{emulator.name}, which emulates {board.name}, is not on PATH. Install it (Debian, Ubuntu: "
+            f"`apt install {emulator.package}`), or use the board virt-cortex-m4, which needs pip only."
+        )
+    return found
+
+
 class QemuSystemTransport:
     """A :class:`~edgekit.device.transport.Transport` to the serial port of an emulated machine.
 
@@ -68,13 +80,7 @@ class QemuSystemTransport:
     """
 
     def __init__(self, board: Board, image: Path, *, count_instructions: bool = False) -> None:
-        emulator = _program(board)
-        program = shutil.which(emulator.name)
-        if program is None:
-            raise ToolchainError(
-                f"{emulator.name}, which emulates {board.name}, is not on PATH. Install it (Debian, Ubuntu: "
-                f"`apt install {emulator.package}`), or use the board virt-cortex-m4, which needs pip only."
-            )
+        emulator, program = _program(board), find_qemu(board)
         machine = board.emulator.machine if board.emulator is not None else ""
         self._what = f"{emulator.name} -M {machine}"
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -35,7 +35,7 @@ class Rp2040jsTransport(ProcessTransport):
     """
 
     def __init__(self, board: Board, image: Path, *, count_instructions: bool = False) -> None:
-        command = [_node(board.name), str(_SCRIPT), str(find_rp2040js(board.name))]
+        command = [find_node(board.name), str(_SCRIPT), str(find_rp2040js(board.name))]
         self._folder = tempfile.TemporaryDirectory(prefix="edgekit-rp2040js-")
         drive_file = Path(self._folder.name) / "firmware.uf2"
         address = read_segments(image)[0].address
@@ -76,7 +76,8 @@ def _is_package(folder: Path) -> bool:
     return isinstance(description, dict) and description.get("name") == PACKAGE
 
 
-def _node(board: str) -> str:
+def find_node(board: str) -> str:
+    """The path of Node.js. Raises ToolchainError where it is not installed."""
     found = shutil.which("node")
     if found is None:
         raise ToolchainError(

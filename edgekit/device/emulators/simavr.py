@@ -60,11 +60,17 @@ def find_simavr() -> str | None:
     return str(found) if found is not None and shutil.which("cc") is not None else None
 
 
-def _compiled(board: str, program: Path) -> Path:
-    """``program``, made of the source beside this module."""
+def find_compiler(board: str) -> str:
+    """What compiles the emulator. Raises ToolchainError where it is not installed."""
     compiler = shutil.which("cc")
     if compiler is None:
         raise ToolchainError(f"cc, which compiles the emulator of {board}, is not on PATH. {HOW_TO_GET}")
+    return compiler
+
+
+def _compiled(board: str, program: Path) -> Path:
+    """``program``, made of the source beside this module."""
+    compiler = find_compiler(board)
     command = [compiler, *_FLAGS, str(_SOURCE), *_LIBRARIES, "-o", str(program)]
     try:
         completed = subprocess.run(

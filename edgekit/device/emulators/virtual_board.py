@@ -52,7 +52,7 @@ class UnicornTransport:
         self._image = image
         self._segments = read_segments(image)
         self._hang_limit_s = hang_limit_s
-        self._unicorn = _import_unicorn()
+        self._unicorn = import_unicorn()
         self._uc, self._architecture = new_processor(self._unicorn, board)
         self._flash, self._ram = _map_memory(self._unicorn, self._uc, board, self._architecture)
         self._counter = InstructionCounter(self._uc, self._architecture.count) if count_instructions else None
@@ -213,7 +213,8 @@ class _GuestMemory:
             raise ValueError(f"it receives {len(data)} bytes at 0x{address:08x}: {error}") from error
 
 
-def _import_unicorn() -> ModuleType:
+def import_unicorn() -> ModuleType:
+    """The package. Raises ToolchainError where it is not installed."""
     try:
         import unicorn
         from unicorn import arm_const, riscv_const, unicorn_const  # noqa: F401

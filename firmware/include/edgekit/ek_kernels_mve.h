@@ -96,6 +96,40 @@ typedef struct ek_mve_depthwise_conv_2d {
 void ek_mve_depthwise_conv_2d_s8(const void *params, const int8_t *const *rows, int8_t *output,
                                  void *scratch);
 
+/*
+ * A depthwise convolution of any window. The stream has of every four output channels: for each of them its
+ * weights column by column, with zeros at the end up to 16 bytes `steps`; the constants of the four. Where
+ * `multiplier` is 0, the last four are the last four channels; else weights behind the last channel's are 0.
+ *
+ * Dilation D and stride S come down to windows without dilation, of every Dth column and every Pth pixel,
+ * where P = D / gcd(D, S); from one such pixel to the next it is S / gcd(D, S) of these columns.
+ */
+typedef struct ek_mve_depthwise_windows {
+    ek_row_shape input;
+    ek_row_shape output;
+    ek_window window;
+    int8_t input_zero_point;
+    uint8_t tile_pixels; /* to compute at a time at most: 1..8 */
+    uint16_t phases;     /* P */
+    uint16_t pixel_columns;
+    uint16_t steps; /* taps of a window / 16, rounded up */
+    /* Output channels of each input channel. 0: one, and there are at least four, of at most eight rows where
+     * they come in no fours. Where they do, rows are aligned to 4; else they may lie anywhere. */
+    uint16_t multiplier;
+    ek_mve_stage stage;
+    uint32_t stream_words;
+    const uint32_t *stream;
+} ek_mve_depthwise_windows;
+
+/*
+ * DEPTHWISE_CONV_2D (params: ek_mve_depthwise_windows). A tile has more than three pixels only where
+ * 4 * window.height * pixel_columns is at most 64. Scratch: 128 bytes, and the columns that the pixels of a
+ * tile meet, 4 * window.height bytes each; gathers read 64 bytes a step of the last pixel, and 256 from the
+ * last step of the first pixel on where there are fewer than four.
+ */
+void ek_mve_depthwise_windows_s8(const void *params, const int8_t *const *rows, int8_t *output,
+                                 void *scratch);
+
 typedef struct ek_mve_fully_connected {
     uint32_t input_depth;
     uint32_t output_depth;
@@ -115,8 +149,11 @@ void ek_mve_fully_connected_s8(const void *params, const int8_t *const *rows, in
 /* ADD (params: ek_linear_add; rows[0] and rows[1]: a row of each operand). No scratch. */
 void ek_mve_add_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
-/* AVERAGE_POOL_2D (params: ek_pool_2d) over windows that lie inside the input as a whole. No scratch. */
+/* AVERAGE_POOL_2D (params: ek_pool_2d) over windows of at most 256 elements. No scratch. */
 void ek_mve_average_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
+
+/* MAX_POOL_2D (params: ek_pool_2d). No scratch. */
+void ek_mve_max_pool_2d_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
 
 /* ek_accumulate_s8, with the same parameters and rows. No scratch. */
 void ek_mve_accumulate_s8(const void *params, const int8_t *const *rows, int8_t *output, void *scratch);
