@@ -1,6 +1,6 @@
 """Measures what kernels and images cost, for edgekit/costs: one table for each core and compiler.
 
-    python benchmarks/calibrate.py [--cores NAME,…] [--toolchains zig,gcc]
+    python benchmarks/calibrate.py [--cores NAME,…] [--toolchains zig,gcc] [--layers N]
 
 Layers of many sizes (calibration_layers.py) run in emulators that count instructions; how a kernel's
 instructions grow with its work is fitted to that. Bytes come from object files and from the images of all
@@ -11,29 +11,42 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import linux_cores
 import msgspec
 import numpy as np
-from calibration_layers import WHOLE_MEANS, calibration_graphs, chain
-from numpy.typing import NDArray
-from object_code import ObjectPiece, reached, read_pieces
+from calibration_layers import FAMILIES, WHOLE_MEANS, chain, family, gathered
+from fitting import Measurement, fit
+from object_code import ObjectPiece, read_pieces
 
 from edgekit.boards import Board, ToolchainName, board_names, load_board
 from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model, program_sources
 from edgekit.codegen.kernels import TABLES
-from edgekit.codegen.layers import Program, lower
+from edgekit.codegen.kernels.values import KernelCall
+from edgekit.codegen.layers import KnownCalls, Program, lower
 from edgekit.codegen.memory_plan import ARENA_ALIGNMENT, MemoryPlan
 from edgekit.codegen.schedule import Segments, one_by_one
-from edgekit.costs.prediction import ARENA, ENGINE
-from edgekit.costs.tables import CostTable, Harness, Level, Piece, Variable, measured_core, table_path
+from edgekit.costs.prediction import ENGINE
+from edgekit.costs.tables import (
+    CostTable,
+    Harness,
+    Level,
+    Piece,
+    Variable,
+    measured_core,
+    reached,
+    table_path,
+)
 from edgekit.costs.work import engine_work, layer_work
 from edgekit.device.device import Device, GeneratedInput
 from edgekit.device.emulators import instructions, open_emulator
 from edgekit.firmware_project import EngineFiles
+from edgekit.graph.ir import Graph, Op
 from edgekit.projects.assembler import assemble
 from edgekit.projects.project import write_project
 from edgekit.toolchains.build import BuildResult, compile_project, find_toolchain
@@ -57,15 +70,9 @@ EMULATED = {
 
 _LEVELS: Mapping[str, Optimize] = {"size": "ram", "speed": "speed"}
 _KERNELS = "kernels/"
-_DIGITS = 3
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Instructions of an operator, and its work: (kernel, kind) to count."""
-
-    instructions: int
-    work: Mapping[tuple[str, str], int]
+_ENOUGH = 24
+_MOST_BYTES = 300_000
+_MOST_LAYERS = 150
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,9 @@ def count_image(image: Image, board: Board) -> Counts:
     with Device(open_emulator(board, image.result.image, count_instructions=True)) as device:
         total = instructions(board, device.run_generated(0).ticks)
         profiles = device.profile(GeneratedInput(0))
-    return Counts(total, {profile.op_index: instructions(board, profile.ticks) for profile in profiles})
+    # Numbers that no operator has are told, too, without bytes.
+    layers = {profile.op_index: profile.ticks for profile in profiles if profile.size_bytes}
+    return Counts(total, {index: instructions(board, ticks) for index, ticks in layers.items()})
 
 
 def count_process(program: Program, plan: MemoryPlan, board: Board, level: str) -> Counts:
@@ -182,55 +191,6 @@ def count_engine(board: Board, toolchain: ToolchainName, level: str) -> dict[str
     return fit(measurements)[ENGINE]
 
 
-def fit(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
-    """The costs of each kind of work that explain the measurements best, relative to their size."""
-    costs: dict[str, dict[str, float]] = {}
-    for kernels, together in _connected(measurements):
-        columns = sorted({key for measurement in together for key in measurement.work})
-        work = np.array([[m.work.get(column, 0) / m.instructions for column in columns] for m in together])
-        scale = work.max(axis=0)
-        found = nonnegative_least_squares(work / scale, np.ones(len(together))) / scale
-        for (kernel, kind), cost in zip(columns, found.tolist(), strict=True):
-            costs.setdefault(kernel, {})[kind] = round(cost, _DIGITS)
-        errors = work @ found - 1
-        spread = float(np.sqrt((errors**2).mean()))
-        print(f"  {' '.join(sorted(kernels))}: {len(together)} layers, error {spread:.1%}", flush=True)
-    return costs
-
-
-def _connected(measurements: Sequence[Measurement]) -> Iterator[tuple[set[str], list[Measurement]]]:
-    """Measurements that have kernels in common, together."""
-    groups: list[tuple[set[str], list[Measurement]]] = []
-    for measurement in measurements:
-        kernels, together = {kernel for kernel, _ in measurement.work}, [measurement]
-        for group in [group for group in groups if group[0] & kernels]:
-            groups.remove(group)
-            kernels, together = kernels | group[0], group[1] + together
-        groups.append((kernels, together))
-    yield from groups
-
-
-def nonnegative_least_squares(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``x`` >= 0 that minimises |a x - b| (Lawson, Hanson: Solving Least Squares Problems, 1974, ch. 23)."""
-    x = np.zeros(a.shape[1])
-    is_free = np.zeros(a.shape[1], np.bool_)
-    while True:
-        slope = np.where(is_free, -np.inf, a.T @ (b - a @ x))
-        if slope.max() <= 1e-9:
-            return x
-        is_free[slope.argmax()] = True
-        while True:
-            best = np.zeros_like(x)
-            best[is_free] = np.linalg.lstsq(a[:, is_free], b, rcond=None)[0]
-            below = is_free & (best <= 0)
-            if not below.any():
-                x = best
-                break
-            x = x + (x[below] / (x[below] - best[below])).min() * (best - x)
-            is_free &= x > 1e-12
-            x[~is_free] = 0
-
-
 def is_linux(board: Board) -> bool:
     """Whether programs run under an operating system there."""
     return board.engines["aot"].framework == "linux"
@@ -276,52 +236,147 @@ def _variables(image: Image) -> tuple[Variable, ...]:
     )
 
 
-def calibrate(core: str, toolchain: ToolchainName) -> CostTable:
-    """The costs of ``core`` with ``toolchain``."""
+def calibrate(core: str, toolchain: ToolchainName, enough: int) -> CostTable:
+    """The costs of ``core`` with ``toolchain``, of ``enough`` layers of each kind for each kernel."""
     board = load_board(EMULATED[core])
     boards = [load_board(name) for name in board_names()]
+    programs = calibration_programs(core, enough)
     levels = {}
     for level in _LEVELS:
         print(f"{core}, {toolchain}, {level}", flush=True)
-        measurements: list[Measurement] = []
-        kernels: dict[str, ObjectPiece] = {}
-        sizes: dict[str, int] = {}
-        for features in _feature_sets(core):
-            for graph in calibration_graphs():
-                program = lower(graph, features, accumulate=graph.name != WHOLE_MEANS)
-                if is_linux(board):
-                    counts = count_process(program, roomy_plan(program), board, level)
-                    measurements += measurements_of(program, counts)
-                    continue
-                with tempfile.TemporaryDirectory() as folder:
-                    image = compile_image(program, roomy_plan(program), board, toolchain, level, Path(folder))
-                    measurements += measurements_of(program, count_image(image, board))
-                    kernels |= {
-                        name: piece
-                        for name, piece in image.pieces.items()
-                        if piece.source.startswith(_KERNELS)
-                    }
-                    sizes |= {symbol.name: symbol.size_bytes for symbol in read_symbols(image.result.image)}
-        costs = fit(measurements)
+        found = measure(programs, board, toolchain, level)
+        costs = fit(found.measurements)
         costs[ENGINE] = count_engine(board, toolchain, level)
         levels[level] = Level(
             instructions=costs,
-            pieces=_pieces(kernels, sizes, costs),
-            harnesses=dict(_harnesses(boards, core, toolchain, level, kernels)),
+            pieces=_pieces(found.kernels, found.sizes, costs),
+            harnesses=dict(_harnesses(boards, core, toolchain, level, found.kernels)),
         )
-    found = find_toolchain(board, toolchain)
+    compiler = find_toolchain(board, toolchain)
     return CostTable(
         core=core,
-        compiler=f"{found.name} {found.version}",
+        compiler=f"{compiler.name} {compiler.version}",
         levels=levels,
     )
+
+
+@dataclass(frozen=True)
+class Way:
+    """How layers run: with the kernels for ``features``, and means a row at a time if ``accumulates``."""
+
+    features: frozenset[str]
+    accumulates: bool
+
+    def lowered(self, graph: Graph, calls: KnownCalls) -> Program:
+        """The program of ``graph``, of which ``calls`` are known already."""
+        return lower(graph, self.features, accumulate=self.accumulates, known_calls=calls)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A layer to be measured: an operator of a graph and its kernel. ``size_bytes`` are those of its
+    constants or of its activations, whichever are more.
+    """
+
+    graph: Graph
+    op: Op
+    call: KernelCall | None
+    size_bytes: int
+
+
+def calibration_programs(core: str, enough: int, seed: int = 0) -> list[Program]:
+    """Programs with layers of every kind; of each kind ``enough`` for each kernel that runs such."""
+    count = len(FAMILIES)
+    ways: dict[Way, list[Chosen]] = {}
+    with ProcessPoolExecutor() as pool:
+        for found in pool.map(choose_layers, FAMILIES, [core] * count, [seed] * count, [enough] * count):
+            for way, layers in found.items():
+                ways.setdefault(way, []).extend(layers)
+    return [program for way, layers in ways.items() for program in _programs(way, layers)]
+
+
+def choose_layers(name: str, core: str, seed: int, enough: int) -> dict[Way, list[Chosen]]:
+    """Those of a kind."""
+    graph = family(name, seed)
+    counts = Counter[str]()
+    ways: dict[Way, list[Chosen]] = {}
+    for features in _feature_sets(core):
+        way, calls = Way(features, name != WHOLE_MEANS), KnownCalls()
+        program = way.lowered(graph, calls)
+        chosen = ways.setdefault(way, [])
+        for op in graph.ops:
+            own = [layer.call for layer in program.layers if layer.op is op and layer.call is not None]
+            kernels = {call.cost_name for call in own}
+            if min(counts[kernel] for kernel in kernels) < enough:
+                counts.update(kernels)
+                constants = sum(constant.size_bytes for call in own for constant in call.constants())
+                activations = sum(graph.tensors[index].size_bytes for index in (op.inputs[0], op.output))
+                size_bytes = max(constants, activations)
+                chosen.append(Chosen(graph, op, calls.get((op.index, False)), size_bytes))
+    return ways
 
 
 def _feature_sets(core: str) -> list[frozenset[str]]:
     """So that each kernel of the core runs many layers, also one to which others leave few."""
     features = frozenset[str]({*CORES[core].features, TABLES})
     sets = (features, features - {"mve"}, features - {"dotprod"}, frozenset[str]())
-    return sorted(set(sets), key=sorted)
+    return sorted(set(sets), key=lambda features: (-len(features), sorted(features)))
+
+
+def _programs(way: Way, layers: Sequence[Chosen]) -> Iterator[Program]:
+    """``layers`` so many at a time that they fit the emulated boards."""
+    part: list[Chosen] = []
+    for layer in layers:
+        if len(part) == _MOST_LAYERS or sum(chosen.size_bytes for chosen in [*part, layer]) > _MOST_BYTES:
+            yield _program(way, part)
+            part = []
+        part.append(layer)
+    if part:
+        yield _program(way, part)
+
+
+def _program(way: Way, layers: Sequence[Chosen]) -> Program:
+    calls: KnownCalls = {
+        (index, False): layer.call for index, layer in enumerate(layers) if layer.call is not None
+    }
+    return way.lowered(gathered([(layer.graph, layer.op) for layer in layers]), calls)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What layers took; the pieces of the kernels that ran them, and bytes of all symbols of the images."""
+
+    measurements: Sequence[Measurement]
+    kernels: Mapping[str, ObjectPiece]
+    sizes: Mapping[str, int]
+
+
+def measure(programs: Sequence[Program], board: Board, toolchain: ToolchainName, level: str) -> Measured:
+    """All of ``programs``, as many at a time as this computer has processors."""
+    measurements: list[Measurement] = []
+    kernels: dict[str, ObjectPiece] = {}
+    sizes: dict[str, int] = {}
+    with ProcessPoolExecutor() as pool:
+        count = len(programs)
+        for found in pool.map(measure_one, programs, [board] * count, [toolchain] * count, [level] * count):
+            measurements += found.measurements
+            kernels |= found.kernels
+            sizes |= found.sizes
+    return Measured(measurements, kernels, sizes)
+
+
+def measure_one(program: Program, board: Board, toolchain: ToolchainName, level: str) -> Measured:
+    """The layers of ``program``, each on its own. Of processes only instructions are counted."""
+    plan = roomy_plan(program)
+    if is_linux(board):
+        return Measured(list(measurements_of(program, count_process(program, plan, board, level))), {}, {})
+    with tempfile.TemporaryDirectory() as folder:
+        image = compile_image(program, plan, board, toolchain, level, Path(folder))
+        return Measured(
+            list(measurements_of(program, count_image(image, board))),
+            {name: piece for name, piece in image.pieces.items() if piece.source.startswith(_KERNELS)},
+            {symbol.name: symbol.size_bytes for symbol in read_symbols(image.result.image)},
+        )
 
 
 def _pieces(
@@ -352,11 +407,7 @@ def _harnesses(
             continue
         with tempfile.TemporaryDirectory() as folder:
             image = compile_image(program, roomy_plan(program), board, toolchain, level, Path(folder))
-            harness = measure_harness(image, kernels)
-        # On RISC-V compilers make one variable of an arena and its neighbours where it is small, so the order
-        # of variables depends on the model there.
-        if ARENA in {variable.name for variable in harness.variables}:
-            yield engine.target, harness
+            yield engine.target, measure_harness(image, kernels)
 
 
 def main() -> None:
@@ -366,6 +417,7 @@ def main() -> None:
     )
     parser.add_argument("--cores", default=",".join(EMULATED))
     parser.add_argument("--toolchains", default="zig,gcc")
+    parser.add_argument("--layers", type=int, default=_ENOUGH, help="of each kind for each kernel")
     options = parser.parse_args()
     for core in options.cores.split(","):
         for toolchain in options.toolchains.split(","):
@@ -373,7 +425,9 @@ def main() -> None:
                 continue
             path = table_path(core, toolchain)
             path.parent.mkdir(exist_ok=True)
-            text = msgspec.json.format(msgspec.json.encode(calibrate(core, toolchain)), indent=1)
+            text = msgspec.json.format(
+                msgspec.json.encode(calibrate(core, toolchain, options.layers)), indent=1
+            )
             path.write_bytes(text + b"\n")
 
 

@@ -6,7 +6,7 @@ keeps what can be reached, so an image is the union of what its parts reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,6 @@ def read_pieces(objects: Mapping[str, Path]) -> dict[str, ObjectPiece]:
         with path.open("rb") as stream:
             pieces |= _pieces_of(source, ELFFile(stream))
     return pieces
-
-
-def reached(pieces: Mapping[str, ObjectPiece], roots: Iterable[str]) -> set[str]:
-    """The names of all pieces that ``roots`` refer to, directly or not, themselves included; also of those
-    that no object defines.
-    """
-    found: set[str] = set()
-    waiting = list(roots)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += pieces[name].refers_to if name in pieces else ()
-    return found
 
 
 def _pieces_of(source: str, elf: Any) -> dict[str, ObjectPiece]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgekit.boards import milliseconds
 from edgekit.graph.ir import Graph
 
 
@@ -74,7 +75,7 @@ class Cost:
         """Of an inference, instructions as if each took a cycle; None where the clock is not known."""
         if self.unit == "nanoseconds":
             return self.ticks / 1e6
-        return 1000 * self.ticks / self.clock_hz if self.clock_hz else None
+        return milliseconds(self.ticks, self.clock_hz)
 
     @property
     def ram_bytes(self) -> int:

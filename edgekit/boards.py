@@ -48,6 +48,11 @@ class Mcu(Record, frozen=True):
     psram_bytes: Size | None = None
 
 
+def milliseconds(cycles: int, clock_hz: int) -> float | None:
+    """How long so many cycles take; None where the clock is not known."""
+    return 1000 * cycles / clock_hz if clock_hz else None
+
+
 class MemoryMap(Record, frozen=True):
     """Where a bare-metal image is linked: start addresses of flash (code, constants) and RAM.
 

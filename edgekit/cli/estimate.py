@@ -28,9 +28,9 @@ _COLUMNS = ("RAM", "of", "flash", "of", "instructions", "ms", "")
 def estimate(workspace: Path, all_boards: bool, json_output: bool, **options: Any) -> int:
     """Tell what a model will take of a board, before anything is compiled.
 
-    RAM is exact to the byte, flash within 2 %, instructions within 10 % where the core was measured (on
-    Linux within 15 %); elsewhere RAM and flash are the least that there can be. Milliseconds are for one
-    instruction a cycle. Exit code 6 where the model cannot fit the board with any --optimize.
+    RAM is exact to the byte, flash within 2 %, instructions within 10 % where the core was measured;
+    elsewhere RAM and flash are the least that there can be. Milliseconds are for one instruction a cycle.
+    Exit code 6 where the model cannot fit the board with any --optimize.
     """
     from edgekit.stages.estimate import estimate as run_estimate
     from edgekit.stages.estimate import estimate_boards, recommended

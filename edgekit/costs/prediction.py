@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from edgekit.codegen.c_model import constant_bytes, variable_bytes
 from edgekit.codegen.layers import Program
 from edgekit.codegen.memory_plan import MemoryPlan
-from edgekit.costs.tables import CostTable, Harness, Level
-from edgekit.costs.work import engine_work, layer_work
+from edgekit.costs.tables import CostTable, Harness, Level, reached
+from edgekit.costs.work import Work, engine_work, layer_work
 
 ARENA = "link/main.c.bss.arena"
 """The variable that the activations lie in."""
@@ -52,26 +52,28 @@ def predict(
 
 def _instructions(program: Program, plan: MemoryPlan, level: Level) -> int | None:
     """Of the kernels, and of the engine between layers that take turns."""
-    total = _cost(engine_work(program, plan), level.instructions[ENGINE])
-    for layer in program.layers:
-        if layer.call is None:
-            continue
-        costs = level.instructions.get(layer.call.cost_name)
-        if costs is None:
-            return None
-        total += _cost(layer_work(layer, program.graph), costs)
-    return round(total)
+    works = [(ENGINE, engine_work(program, plan))]
+    works += [
+        (layer.call.cost_name, layer_work(layer, program.graph))
+        for layer in program.layers
+        if layer.call is not None
+    ]
+    costs = [_cost(work, level.instructions.get(name, {})) for name, work in works]
+    return None if None in costs else round(sum(cost for cost in costs if cost is not None))
 
 
-def _cost(work: Mapping[str, int], costs: Mapping[str, float]) -> float:
-    return sum(costs.get(kind, 0.0) * count for kind, count in work.items())
+def _cost(work: Work, costs: Mapping[str, float]) -> float | None:
+    """None where the cost of one of its kinds was not measured."""
+    if not work.keys() <= costs.keys():
+        return None
+    return sum(costs[kind] * count for kind, count in work.items())
 
 
 def _flash_bytes(program: Program, plan: MemoryPlan, level: Level, harness: Harness) -> int | None:
     functions = {layer.call.function for layer in program.layers if layer.call is not None}
     if not functions <= level.pieces.keys():
         return None
-    kernels = level.reached(functions) - set(harness.pieces)
+    kernels = reached(level.pieces, functions) - set(harness.pieces)
     kernel_bytes = sum(level.pieces[name].size_bytes for name in kernels)
     return harness.flash_bytes + kernel_bytes + constant_bytes(program, plan)
 

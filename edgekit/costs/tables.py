@@ -6,9 +6,10 @@ nothing is predicted. The tests measure real networks again, and so notice when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -28,6 +29,28 @@ _MEASURED_AS = {
 """Cores that run nearly the same code as another one that was measured: assembly is the same, and what
 compilers make of C differs little.
 """
+
+
+class Refers(Protocol):
+    """A part of an image that brings others with it."""
+
+    @property
+    def refers_to(self) -> Iterable[str]:
+        """Their names."""
+
+
+def reached(parts: Mapping[str, Refers], roots: Iterable[str]) -> set[str]:
+    """The names of all parts that ``roots`` bring into an image, directly or not, themselves included; also
+    of those that are not among ``parts``.
+    """
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += parts[name].refers_to if name in parts else ()
+    return found
 
 
 class Piece(Record, frozen=True):
@@ -67,17 +90,6 @@ class Level(Record, frozen=True):
     instructions: dict[str, dict[str, float]]
     pieces: dict[str, Piece]
     harnesses: dict[str, Harness]
-
-    def reached(self, functions: Iterable[str]) -> set[str]:
-        """The names of all pieces that those functions bring into an image, their own included."""
-        found: set[str] = set()
-        waiting = list(functions)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += self.pieces[name].refers_to
-        return found
 
 
 class CostTable(Record, frozen=True):

@@ -8,16 +8,15 @@ them. So instructions are a sum over few kinds of work, each times a factor that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import singledispatch
-from math import prod
 from typing import TypeAlias
 
 from edgekit.codegen.kernels.values import KernelCall
 from edgekit.codegen.layers import Layer, Program
 from edgekit.codegen.memory_plan import MemoryPlan
 from edgekit.codegen.plan_tables import last_reader
-from edgekit.codegen.rows import Reach
+from edgekit.codegen.rows import Reach, pad_extents
 from edgekit.codegen.schedule import Turns
 from edgekit.graph.ir import (
     AveragePool2D,
@@ -28,6 +27,8 @@ from edgekit.graph.ir import (
     MaxPool2D,
     Mean,
     Op,
+    Pad,
+    Softmax,
     Window,
 )
 
@@ -35,6 +36,8 @@ Work: TypeAlias = Mapping[str, int]
 """How often each kind of work is done, by its name. Of all rows of a layer together."""
 
 _LANES = 4
+_VECTOR = 16
+_LOWEST, _HIGHEST = -128, 127
 # Of a filter's bytes, so many at least are no weights, and cost what a filter costs, not what weights do.
 _CONSTANT_BYTES = 8
 
@@ -44,12 +47,16 @@ def layer_work(layer: Layer, graph: Graph) -> Work:
     if layer.call is None:
         return {}
     rows = layer.rows.height
-    work = Counter({"rows": rows, "taps": rows * sum(operand.reach.taps for operand in layer.operands)})
-    if layer.is_partial or isinstance(layer.op, Mean):
+    work = Counter(
+        {"layers": 1, "rows": rows, "taps": rows * sum(operand.reach.taps for operand in layer.operands)}
+    )
+    if layer.is_partial:
         work["inputs"] = sum(operand.rows.size_bytes for operand in layer.operands[:1])
         work["outputs"] = layer.rows.size_bytes
     else:
-        work.update(_op_work(layer.op, graph, layer))
+        own = {kind: rows * count for kind, count in layer.call.row_work}
+        work.update(own or _op_work(layer.op, graph, layer))
+        work["clipped"] = layer.rows.size_bytes if _is_clipped(layer.op) else 0
     return {kind: count for kind, count in work.items() if count}
 
 
@@ -89,29 +96,35 @@ def _op_work(op: Op, graph: Graph, layer: Layer) -> Work:
 @_op_work.register
 def _conv_2d(op: Conv2D, graph: Graph, layer: Layer) -> Work:
     call = _call(layer)
-    filters, depth = op.filter.shape[0], prod(op.filter.shape[1:])
-    input_width = graph.tensors[op.inputs[0]].shape[2]
-    rows, width = layer.rows.height, layer.rows.row_bytes // filters
+    filters, _, _, channels = op.filter.shape
+    seen = _Seen(op.window, graph, layer)
     if call.tile_pixels == 1:
-        rows_seen = _rows_seen(layer, op.window.height)
-        columns = _columns_seen(op.window, input_width, width, call)
+        groups = -(-filters // _LANES)
+        # Neighbouring columns are a single run.
+        runs = seen.width if op.window.dilation_width == 1 else seen.columns
         return {
-            "pixels": rows * width,
-            "outputs": rows * width * filters,
-            **_in_lanes("products", rows_seen * columns * op.filter.shape[3], filters),
-            **_in_lanes("runs", rows_seen * width, filters),
+            "pixels": seen.pixels,
+            "outputs": seen.pixels * filters,
+            "groups": seen.pixels * groups,
+            "runs": seen.rows * runs * groups,
+            "products": seen.taps * channels * groups,
         }
-    edges = rows * _edge_tiles(op.window, input_width, width, call.tile_pixels) * depth
-    work = {
-        "window_bytes": rows * width * depth,
-        "odd_edges" if op.filter.shape[3] % _LANES else "edges": edges,
-    }
-    for name, count in _tiles(width, call.tile_pixels).items():
-        work |= {
-            name: rows * count,
-            f"{name}_channels": rows * count * filters,
-            **{f"{name}_{what}": rows * count * met for what, met in _walk(call, filters)},
-        }
+    run, rows = op.window.width * channels, layer.rows.height
+    tiles = _tiles(seen.width, call)
+    edges = rows * _edge_tiles(op.window, seen, tiles)
+    work = Counter(
+        window_runs=rows * len(tiles) * op.window.height,
+        window_words=seen.pixels * op.window.height * (run // _LANES),
+        odd_window_bytes=seen.pixels * op.window.height * (run % _LANES),
+        edges=edges * op.window.height,
+        edge_words=edges * op.window.height * (run // _LANES),
+        odd_edge_bytes=edges * op.window.height * (run % _LANES),
+    )
+    for pixels, count in Counter(tiles).items():
+        name = f"tiles_of_{pixels}"
+        work[name] = rows * count
+        work[f"{name}_channels"] = rows * count * filters
+        work[f"{name}_bytes"] = rows * count * max(_weight_bytes(call) - _CONSTANT_BYTES * filters, 0)
     return work
 
 
@@ -119,13 +132,13 @@ def _conv_2d(op: Conv2D, graph: Graph, layer: Layer) -> Work:
 def _fully_connected(op: FullyConnected, graph: Graph, layer: Layer) -> Work:
     filters, depth = op.filter.shape
     rows = layer.rows.height
-    weight_bytes = _weight_bytes(_call(layer))
+    groups = -(-filters // _LANES)
     return {
         "window_bytes": rows * depth,
         "channels": rows * filters,
-        "weight_bytes": rows * weight_bytes,
-        **_in_lanes("products", rows * depth, filters),
-        **_in_lanes("runs", rows, filters),
+        "weight_bytes": rows * _weight_bytes(_call(layer)),
+        "groups": rows * groups,
+        "products": rows * depth * groups,
     }
 
 
@@ -133,33 +146,111 @@ def _fully_connected(op: FullyConnected, graph: Graph, layer: Layer) -> Work:
 def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph, layer: Layer) -> Work:
     call = _call(layer)
     channels = op.filter.shape[3]
-    input_width = graph.tensors[op.inputs[0]].shape[2]
-    width = layer.rows.row_bytes // channels
-    channels += -channels % call.channel_multiple
-    rows, rows_seen = layer.rows.height, _rows_seen(layer, op.window.height)
-    work = {
-        "channels": rows * channels,
-        "columns": rows * channels * input_width,
-        "edge_channels": rows * channels * _edge_tiles(op.window, input_width, width, call.tile_pixels),
-        **_in_lanes("products", rows_seen * _columns_seen(op.window, input_width, width, call), channels),
-        **_in_lanes("runs", rows_seen * width, channels),
-    }
-    # Groups of channels that are computed together, and how often their window is walked through.
-    groups = -(-channels * call.merged_pixels // call.tile_channels)
-    for name, count in _tiles(-(-width // call.merged_pixels), call.tile_pixels).items():
-        work[f"{name}_groups"] = rows * groups * count
-        work[f"{name}_taps"] = rows * groups * count * op.window.height * op.window.width
+    seen = _Seen(op.window, graph, layer)
+    rows = layer.rows.height
+    computed = channels + -channels % call.channel_multiple
+    # Neighbouring output channels that read neighbouring input channels, or the same one.
+    run = channels if op.depth_multiplier == 1 else op.depth_multiplier
+    tiles = _tiles(seen.width, call)
+    edges = _edge_tiles(op.window, seen, tiles)
+    work = Counter(
+        channels=rows * computed,
+        columns=rows * computed * seen.input_width,
+        edge_channels=rows * computed * edges,
+    )
+    if call.tile_pixels == 1:
+        work.update(pixels=seen.pixels, outputs=seen.pixels * channels, runs=seen.pixels * (channels // run))
+        for name, in_run in (("lanes", run // _LANES), ("singles", run % _LANES)):
+            groups = in_run * (channels // run)
+            work[name] = seen.pixels * groups
+            work[f"{name}_runs"] = seen.rows * seen.width * groups
+            work[f"{name}_products"] = seen.taps * groups
+        return work
+    for pixels, count in Counter(tiles).items():
+        work[f"tiles_of_{pixels}"] = rows * computed * count
+        work[f"tiles_of_{pixels}_taps"] = rows * computed * count * op.window.height * op.window.width
     return work
 
 
 @_op_work.register
 def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph, layer: Layer) -> Work:
-    rows = _rows_seen(layer, op.window.height)
+    channels = graph.tensors[op.output].shape[3]
+    seen = _Seen(op.window, graph, layer)
+    work = Counter[str]()
+    # Kernels go through a pixel's channels one by one, or by vectors of sixteen; through its taps one by one,
+    # or by pairs of a row's.
+    for name, count in (("pixel", 1), ("channel", channels), ("vector", -(-channels // _VECTOR))):
+        work[f"{name}s"] = seen.pixels * count
+        work[f"{name}_rows"] = seen.rows * seen.width * count
+        work[f"{name}_pairs"] = seen.rows * seen.pairs * count
+        work[f"{name}_taps"] = seen.taps * count
+    return work
+
+
+@_op_work.register
+def _softmax(op: Softmax, graph: Graph, layer: Layer) -> Work:
+    outputs = layer.rows.size_bytes
+    entries = sum(array.values.size for array in _call(layer).constants())
     return {
-        "outputs": layer.rows.size_bytes,
-        "runs": rows * layer.rows.row_bytes,
-        "products": rows * op.window.width * layer.rows.row_bytes,
+        "outputs": outputs,
+        "table_entries": layer.rows.height * entries,
+        # Of uniformly distributed differences to the highest, 256ths of those that have an exponential.
+        "exponentials": outputs * min(1 - op.diff_min, 256),
     }
+
+
+@_op_work.register
+def _mean(op: Mean, graph: Graph, layer: Layer) -> Work:
+    _, height, width, channels = graph.tensors[op.inputs[0]].shape
+    return {"outputs": channels, "runs": height * channels, "products": height * width * channels}
+
+
+@_op_work.register
+def _pad(op: Pad, graph: Graph, layer: Layer) -> Work:
+    (_, height, width, channels), _, _ = pad_extents(op, graph)
+    copied = height * width * channels
+    return {
+        "inside": height,
+        "columns": height * width,
+        "copied": copied,
+        "filled": layer.rows.size_bytes - copied,
+    }
+
+
+def _is_clipped(op: Op) -> bool:
+    """Whether an activation leaves out some of the int8 values."""
+    limits = (getattr(op, "activation_min", _LOWEST), getattr(op, "activation_max", _HIGHEST))
+    return limits != (_LOWEST, _HIGHEST)
+
+
+class _Seen:
+    """What the windows of a layer see of its input, over all rows of the output: ``rows`` of it, each for all
+    ``width`` pixels; ``columns`` over the pixels of a row, ``pairs`` of them; ``taps`` over all pixels. A kernel that
+    wants nothing for what is outside the input leaves that out.
+    """
+
+    def __init__(self, window: Window, graph: Graph, layer: Layer) -> None:
+        (operand,) = layer.operands
+        call = _call(layer)
+        # A convolution may see the image as a single row.
+        channels = (graph.tensors[index].shape[3] for index in (layer.op.inputs[0], layer.op.output))
+        self.input_width, self.width = (
+            rows.row_bytes // depth for rows, depth in zip((operand.rows, layer.rows), channels, strict=True)
+        )
+        self.pixels = layer.rows.height * self.width
+        across = Reach(window.width, window.stride_width, window.dilation_width, window.pad_left)
+        self.rows = sum(_inside(operand.reach, layer.rows.height, operand.rows.height, call))
+        columns = _inside(across, self.width, self.input_width, call)
+        self.columns, self.pairs = sum(columns), sum(-(-count // 2) for count in columns)
+        self.taps = self.rows * self.columns
+
+
+def _inside(reach: Reach, count: int, extent: int, call: KernelCall) -> list[int]:
+    """Taps of each of ``count`` windows along an axis of ``extent`` elements that are computed with."""
+    if call.outside is not None or reach.taps == 1:
+        return [reach.taps] * count
+    starts = (index * reach.stride - reach.pad_top for index in range(count))
+    return [sum(0 <= start + tap * reach.dilation < extent for tap in range(reach.taps)) for start in starts]
 
 
 def _call(layer: Layer) -> KernelCall:
@@ -168,56 +259,23 @@ def _call(layer: Layer) -> KernelCall:
     return layer.call
 
 
-def _tiles(width: int, pixels: int) -> dict[str, int]:
-    """How many tiles of each size a row of ``width`` pixels takes; smaller ones only at its end."""
-    rest = width % pixels
-    sizes = {"tiles": width // pixels}
-    return sizes | ({f"tiles_of_{rest}": 1} if rest else {})
+def _tiles(width: int, call: KernelCall) -> list[int]:
+    """The pixels of each tile of a row of ``width`` pixels."""
+    if call.row_tiles:
+        return [pixels for pixels, count in call.row_tiles for _ in range(count)]
+    whole, rest = divmod(width, call.tile_pixels)
+    return [call.tile_pixels] * whole + ([rest] if rest else [])
 
 
-def _in_lanes(kind: str, count: int, channels: int) -> dict[str, int]:
-    """``count`` for each channel: the portable kernels take four at a time, the rest one by one."""
-    rest = channels % _LANES
-    return {kind: count * (channels - rest), f"odd_{kind}": count * rest}
-
-
-def _edge_tiles(window: Window, input_width: int, width: int, pixels: int) -> int:
-    """How many tiles of a row have a window that hangs over an end of the input."""
-    count = 0
-    for x in range(0, width, pixels):
+def _edge_tiles(window: Window, seen: _Seen, tiles: Iterable[int]) -> int:
+    """How many of a row's ``tiles`` have a window that hangs over an end of the input."""
+    count = x = 0
+    for pixels in tiles:
         left = x * window.stride_width - window.pad_left
-        last = min(x + pixels, width) - 1
-        right = last * window.stride_width - window.pad_left + (window.width - 1) * window.dilation_width
-        count += left < 0 or right >= input_width
+        x += pixels
+        last = (min(x, seen.width) - 1) * window.stride_width - window.pad_left
+        count += left < 0 or last + (window.width - 1) * window.dilation_width >= seen.input_width
     return count
-
-
-def _rows_seen(layer: Layer, taps: int) -> int:
-    """Rows of the window that are computed with, over all rows of the output: a kernel that wants no rows for
-    those outside the input leaves them out.
-    """
-    (operand, *_) = layer.operands
-    if _call(layer).outside is not None or taps == 1:
-        return layer.rows.height * taps
-    return sum(_inside(operand.reach, y, operand.rows.height) for y in range(layer.rows.height))
-
-
-def _columns_seen(window: Window, input_width: int, width: int, call: KernelCall) -> int:
-    """The same for columns, over all pixels of a row."""
-    if call.outside is not None or window.width == 1:
-        return width * window.width
-    reach = Reach(window.width, window.stride_width, window.dilation_width, window.pad_left)
-    return sum(_inside(reach, x, input_width) for x in range(width))
-
-
-def _inside(reach: Reach, y: int, height: int) -> int:
-    first = y * reach.stride - reach.pad_top
-    return sum(0 <= first + tap * reach.dilation < height for tap in range(reach.taps))
-
-
-def _walk(call: KernelCall, filters: int) -> tuple[tuple[str, int], ...]:
-    """What a walk through the weights of so many filters meets."""
-    return call.walk or (("bytes", max(_weight_bytes(call) - _CONSTANT_BYTES * filters, 0)),)
 
 
 def _weight_bytes(call: KernelCall) -> int:

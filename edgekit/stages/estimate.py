@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgekit.boards import Board, EngineName, board_names, load_board
+from edgekit.boards import Board, EngineName, board_names, load_board, milliseconds
 from edgekit.config import override
 from edgekit.errors import DoesNotFitError, ToolchainError, UsageError
 from edgekit.stages.arena import chosen_arena
@@ -59,7 +59,7 @@ class Estimate:
     def milliseconds(self) -> float | None:
         """Of an inference, if each instruction takes a cycle; None where instructions are not known."""
         count = self.prediction.instructions
-        return None if count is None else 1000 * count / self.board.mcu.clock_hz
+        return None if count is None else milliseconds(count, self.board.mcu.clock_hz)
 
     @property
     def is_told(self) -> bool:

@@ -29,6 +29,7 @@ class Core:
     operating system starts programs. ``qemu_cpu`` is QEMU's name of the core for its user-mode programs:
     an instruction that the core does not have ends a program there, too. ``zig_library_cpu`` is what zig
     compiles its C library for where that is not ``zig_cpu``: cores that share it do not each wait a minute.
+    ``zig_flags`` are more of zig's machine flags for compiling.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Core:
     features: frozenset[CoreFeature] = frozenset()
     qemu_cpu: str | None = None
     zig_library_cpu: str | None = None
+    zig_flags: tuple[str, ...] = ()
 
 
 def _cortex_m(
@@ -124,9 +126,13 @@ CORES: dict[str, Core] = {
             "generic_rv32+m+c+zicsr",
             "riscv64-unknown-elf-gcc",
             # In version 2.2 of the ISA's names "i" has the CSR instructions; there is no libgcc for "zicsr".
-            ("-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32"),
+            # Small variables lie among the others: where a model's own lie does not depend on their size.
+            ("-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32", "-msmall-data-limit=0"),
             "riscv",
             frozenset({"rv32"}),
+            # Variables of a file become one, by default up to 2,047 bytes, and an arena may be among them:
+            # where variables lie would depend on its size. The link is larger than this.
+            zig_flags=("-mllvm", "-global-merge-max-offset=512"),
         ),
         # AVRs with more than 128 KB of flash: compiled by Arduino only.
         Core("avr6", None, None, None),

@@ -46,8 +46,9 @@ def machine_flags(toolchain: ToolchainName, core: Core, *, linking: bool = False
     """The flags that choose the processor, for compiling and for ``linking``."""
     if toolchain == "gcc":
         return core.gcc_flags
-    library_cpu = core.zig_library_cpu if linking else None
-    return ("-target", str(core.zig_target), f"-mcpu={library_cpu or core.zig_cpu}")
+    if linking:
+        return ("-target", str(core.zig_target), f"-mcpu={core.zig_library_cpu or core.zig_cpu}")
+    return ("-target", str(core.zig_target), f"-mcpu={core.zig_cpu}", *core.zig_flags)
 
 
 def source_level(source: str, optimize: Optimize) -> Level:

@@ -34,30 +34,64 @@ def work_of(graph: Graph, *features: str):
 def test_a_kernel_that_clips_windows_leaves_out_what_is_outside():
     work = work_of(convolution(5, SAME))
     # 6 rows see 2 + 3 + 3 + 3 + 3 + 2 rows, 5 pixels 2 + 3 + 3 + 3 + 2 columns.
-    assert work["products"] == 16 * 13 * 4 * 8
-    assert work["runs"] == 16 * 5 * 8
+    # Filters run in two groups of four, neighbouring columns as one run.
+    assert work["products"] == 16 * 13 * 4 * 2
+    assert work["runs"] == 16 * 5 * 2
     assert (work["rows"], work["taps"], work["outputs"]) == (6, 18, 6 * 5 * 8)
 
 
-def test_channels_beyond_a_multiple_of_four_count_apart():
+def test_columns_that_are_no_neighbours_are_runs_of_their_own():
+    dilated = Window(3, 3, 1, 1, 2, 2, 2, 2, 2, 2)
+    work = work_of(convolution(5, dilated))
+    # 6 rows see 2 + 2 + 3 + 3 + 2 + 2 rows, 5 pixels 2 + 2 + 3 + 2 + 2 columns.
+    assert work["products"] == 14 * 11 * 4 * 2
+    assert work["runs"] == 14 * 11 * 2
+
+
+def test_three_filters_more_are_a_group_more():
     work = work_of(convolution(5, POINT, filters=7))
-    assert (work["products"], work["odd_products"]) == (6 * 5 * 4 * 4, 6 * 5 * 4 * 3)
+    assert (work["groups"], work["outputs"]) == (6 * 5 * 2, 6 * 5 * 7)
 
 
 def test_a_kernel_with_tiles_walks_through_its_weights_once_a_tile():
-    graph = convolution(8, POINT)
-    (layer,) = lower(graph, frozenset({"dsp"})).layers
-    pixels = layer.call.tile_pixels
-    work = layer_work(layer, graph)
-    assert work["tiles"] == 6 * (8 // pixels)
-    assert work["tiles_channels"] == 6 * (8 // pixels) * 8
-    assert work[f"tiles_of_{8 % pixels}"] == 6
+    work = work_of(convolution(8, POINT), "dsp")
+    assert (work["tiles_of_3"], work["tiles_of_2"]) == (6 * 2, 6)
+    assert (work["tiles_of_3_channels"], work["tiles_of_2_channels"]) == (6 * 2 * 8, 6 * 8)
     assert "edges" not in work
+
+
+def test_a_single_pixel_is_a_tile_of_two():
+    work = work_of(convolution(1, POINT), "dsp")
+    assert (work["tiles_of_2"], "tiles_of_3" in work) == (6, False)
 
 
 def test_tiles_that_hang_over_are_counted():
     work = work_of(convolution(8, SAME), "dsp")
-    assert work["edges"] == 6 * 2 * 36  # the first and the last of each row
+    assert work["edges"] == 6 * 2 * 3  # the first and the last of each row, by rows of the window
+    assert work["window_words"] == 6 * 8 * 3 * 3
+
+
+def test_a_convolution_that_sees_the_image_as_a_single_row_has_no_edges():
+    graph = convolution(8, POINT)
+    (layer,) = lower(graph, frozenset({"dsp"}), merged=frozenset({0})).layers
+    assert layer.rows.height == 1
+    work = layer_work(layer, graph)
+    assert (work["tiles_of_3"], work["rows"], "edges" in work) == (16, 1, False)
+
+
+def test_pixels_that_are_left_out_of_tiles_of_four_are_a_pair():
+    work = work_of(convolution(6, SAME), "armv6m")
+    assert (work["tiles"], work["pairs"]) == (6, 6)
+    assert work["words"] == 6 * 2 * 36
+    # The filters are ones: nine quads each, in one run.
+    assert (work["tiles_quads"], work["tiles_runs"]) == (6 * 8 * 9, 6 * 8)
+
+
+def test_channels_that_fill_half_a_vector_or_less_are_a_narrow_tile():
+    work = work_of(convolution(5, POINT, filters=20), "neon", "aarch64")
+    assert (work["wide_tiles"], work["wide_singles"]) == (6, 6)
+    assert (work["narrow_tiles"], work["narrow_singles"], work["odd_pixels"]) == (6, 6, 6 * 5)
+    assert work_of(convolution(5, POINT, filters=20), "neon")["wide_tiles"] == 6 * 2
 
 
 @pytest.mark.parametrize("index", range(len(tiny_model().ops)))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import outside_value, row_shape, unusual_variant, window_struct
+from edgekit.codegen.kernels.dsp_work import depthwise_windows_work
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
 from edgekit.codegen.kernels.requantization.one_factor import one_factor
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
@@ -112,6 +113,7 @@ def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     quads = stage.weights.reshape(filters, -1, 2, 2)
     words = _halfwords(quads[:, :, 0], quads[:, :, 1]).reshape(filters, -1)
     stream = np.column_stack([stage.constants, stage.bias, words])
+    strips = -(-width // _STRIP_PIXELS)
     return KernelCall(
         "ek_dsp_shallow_conv_2d_s8",
         f"{_FOLDER}/shallow_conv_2d.c",
@@ -128,6 +130,12 @@ def _shallow_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         header=_HEADER,
         more_sources=(f"{_FOLDER}/shallow.S",),
         scratch_bytes=min(width, _STRIP_PIXELS) * 2 * _SHALLOW_DEPTH,
+        row_work=(
+            ("pixels", width),
+            ("outputs", width * filters),
+            ("strips", strips),
+            ("strip_channels", strips * filters),
+        ),
     )
 
 
@@ -173,6 +181,7 @@ def _tiled_conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=quads * _QUAD_BYTES + (seen_bytes + -seen_bytes % _WORD_BYTES if hangs_over else 0),
         outside=outside_value(op),
         tile_pixels=_PIXELS,
+        row_tiles=((_PIXELS, tiles[0]), (_PAIRS, tiles[1])),
     )
 
 
@@ -263,10 +272,13 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         more_sources=(f"{_FOLDER}/columns.S", f"{_FOLDER}/windows.S"),
         scratch_bytes=((strip - 1) * window.stride_width + window.width) * column_bytes,
         outside=outside_value(op),
-        tile_pixels=strip,
-        tile_channels=_QUAD,
-        channel_multiple=_QUAD,
-        variant=unusual_variant(op),
+        row_work=depthwise_windows_work(
+            window,
+            (graph.tensors[op.inputs[0]].shape[2], output_width),
+            channels,
+            op.depth_multiplier,
+            strip,
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit.codegen.kernels.values import Struct, array, struct, uint16
-from edgekit.graph.ir import AveragePool2D, Conv2D, DepthwiseConv2D, Graph, MaxPool2D, Op, Window
+from edgekit.graph.ir import Conv2D, DepthwiseConv2D, Graph, Window
 
 
 def row_shape(graph: Graph, index: int) -> Struct:
@@ -21,15 +21,6 @@ def window_struct(window: Window) -> Struct:
         dilation=uint16(window.dilation_width),
         pad_left=uint16(window.pad_left),
     )
-
-
-def unusual_variant(op: Op) -> str:
-    """``KernelCall.variant`` of windows that kernels walk through in a way that is not measured."""
-    if isinstance(op, DepthwiseConv2D) and op.depth_multiplier > 1:
-        return "multiplier"
-    if isinstance(op, Conv2D | DepthwiseConv2D | AveragePool2D | MaxPool2D):
-        return "dilated" if op.window.width > 1 and op.window.dilation_width > 1 else ""
-    return ""
 
 
 def outside_value(op: Conv2D | DepthwiseConv2D) -> int | None:

@@ -16,6 +16,13 @@ from numpy.typing import NDArray
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
 from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.mve_work import (
+    columns_work,
+    depthwise_windows_work,
+    depthwise_work,
+    pixels_work,
+    windows_work,
+)
 from edgekit.codegen.kernels.requantization.fine_sums import fine_sums
 from edgekit.codegen.kernels.requantization.staircase import staircase, sum_bounds
 from edgekit.codegen.kernels.values import (
@@ -105,19 +112,21 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     if stage is None or is_grouped or not is_usual or filters % _GROUP:
         return None
     size = (window.height, window.width)
+    widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
+    width = widths[1]
     if size == (1, 1):
         call = _convolution(op, graph, stage, stage.weights, "conv_2d_1x1", _DOT_FILES)
-        return replace(call, outside=None)
-    width = graph.tensors[op.output].shape[2]
+        return replace(call, outside=None, row_work=pixels_work(width, channels, filters))
     if size == (3, 3) and window.stride_width in _COLUMNS and channels % _LANES == 0 and width >= _PIXELS:
         order, columns = _COLUMNS[window.stride_width]
         taps = stage.weights.reshape(op.filter.shape)[:, :, order]
         taps = taps.reshape(filters, *size, -1, _LANES).transpose(0, 1, 3, 2, 4).reshape(filters, -1)
         files = ("copy_columns.S", "dot_columns.S")
         call = _convolution(op, graph, stage, taps, "conv_2d_3x3", files)
-        return replace(call, scratch_bytes=size[0] * columns * channels)
+        work = columns_work(window, widths, channels, filters)
+        return replace(call, scratch_bytes=size[0] * columns * channels, row_work=work)
     return _windows_copied(
-        _convolution(op, graph, stage, stage.weights, "conv_2d", ("copy_runs.S", *_DOT_FILES)), op, width
+        _convolution(op, graph, stage, stage.weights, "conv_2d", ("copy_runs.S", *_DOT_FILES)), op, widths
     )
 
 
@@ -144,16 +153,15 @@ def _convolution(
         more_sources=tuple(f"{_FOLDER}/{file}" for file in files),
         alignment=_GROUP,
         outside=op.input_zero_point,
-        tile_pixels=_PIXELS,
         variant=stage.variant,
     )
 
 
-def _windows_copied(call: KernelCall, op: Conv2D, width: int) -> KernelCall:
-    """``call`` with ``ek_mve_windows`` of an output row of ``width`` pixels."""
-    window = op.window
-    step = window.stride_width * int(op.filter.shape[3])
-    run = window.width * int(op.filter.shape[3])
+def _windows_copied(call: KernelCall, op: Conv2D, widths: tuple[int, int]) -> KernelCall:
+    """``call`` with ``ek_mve_windows``; ``widths`` are the pixels of a row of the input and of the output."""
+    window, width = op.window, widths[1]
+    filters, channels = op.filter.shape[0], int(op.filter.shape[3])
+    step, run = window.stride_width * channels, window.width * channels
     depth = window.height * run
     fitting = (count for count in range(_PIXELS, 1, -1) if count * run <= _LANES)
     together = next((count for count in fitting if (count - 1) * max(depth, step) + run <= _OFFSETS), 1)
@@ -172,6 +180,7 @@ def _windows_copied(call: KernelCall, op: Conv2D, width: int) -> KernelCall:
             offsets=ConstantArray("offsets", "uint8_t", offsets, "from and to, of 16 bytes"),
         ),
         scratch_bytes=patches * depth,
+        row_work=windows_work(window, widths, channels, filters, patches, together),
     )
 
 
@@ -202,6 +211,7 @@ def _by_columns(op: DepthwiseConv2D) -> NDArray[np.int8]:
 def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCall:
     """The call of the kernel for the usual window."""
     channels, taps = stage.weights.shape
+    widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
     weights = np.pad(stage.weights, ((0, 0), (_ZEROS_BEFORE, _LANES - _ZEROS_BEFORE - taps)))
     rows = np.pad(weights.reshape(channels // _GROUP, -1), ((0, 0), (0, _ZEROS_BEHIND)))
     stream = np.hstack([np.ascontiguousarray(rows).view("<u4"), stage.constants])
@@ -224,14 +234,15 @@ def _depthwise_3x3(op: DepthwiseConv2D, graph: Graph, stage: _Stage) -> KernelCa
         scratch_bytes=_DEPTHWISE_SCRATCH_BYTES,
         alignment=_GROUP,
         outside=op.input_zero_point,
-        tile_pixels=_LARGEST_TILES[op.window.stride_width],
         variant=stage.variant,
+        row_work=depthwise_work(op.window, widths, channels, _LARGEST_TILES[op.window.stride_width]),
     )
 
 
 def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     """The call of the kernel for any window; None where it takes too much memory."""
     channels, window = op.bias.size, op.window
+    widths = (graph.tensors[op.inputs[0]].shape[2], graph.tensors[op.output].shape[2])
     by_fours = op.depth_multiplier == 1 and channels >= _GROUP
     by_words = by_fours and channels % _GROUP == 0
     by_fours = by_words or (by_fours and window.height <= _WINDOW_ROWS)
@@ -269,10 +280,10 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         scratch_bytes=_WINDOW_SUMS_BYTES + columns_bytes,
         alignment=_GROUP if by_words else 1,
         outside=op.input_zero_point,
-        tile_pixels=tile_pixels,
-        tile_channels=_GROUP,
-        channel_multiple=_GROUP,
         variant=f"{way} {stage.variant}".strip(),
+        row_work=depthwise_windows_work(
+            replace(window, dilation_width=dilation), widths, channels, tile_pixels, steps
+        ),
     )
 
 
@@ -316,6 +327,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
     if op.filter_zero_point != 0 or shift.max() > 0:
         return None
     per_channel = multiplier.size == output_depth
+    quads = -(-output_depth // _GROUP)
     entries = f"{output_depth} outputs" if per_channel else "1 for all outputs"
     return KernelCall(
         "ek_mve_fully_connected_s8",
@@ -334,6 +346,7 @@ def _fully_connected(op: FullyConnected, graph: Graph) -> KernelCall | None:
             activation_max=int8(op.activation_max),
         ),
         header=_HEADER,
+        row_work=(("quads", quads), ("steps", quads * -(-input_depth // _LANES))),
     )
 
 

@@ -7,6 +7,7 @@ could leave int16, is run by the portable kernels.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ _HEADER = "edgekit/ek_kernels_neon.h"
 _VECTOR_BYTES = 16
 _QUAD = 4
 _TILE_PIXELS = 4
+_AARCH32_TILE_PIXELS = 2
 _TILE_CHANNELS = 16
 _LARGEST_LEFT_SHIFT_OF_ADD = 22
 _MOST_MERGED_CHANNELS = 64
@@ -49,29 +51,45 @@ _LEAST_POOL_CHANNELS = 8
 # int8 whose sum fits int16.
 _MOST_SUMMANDS = 256
 
+Work: TypeAlias = dict[str, int]
+"""How often a row does what its cost grows with (``KernelCall.row_work``)."""
+
 
 def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
-    """How ``op`` runs on a core with NEON; None where the portable kernel is to run it."""
-    return _kernel_call(graph, op, has_dot=False)
+    """How ``op`` runs on AArch64; None where the portable kernel is to run it."""
+    return _kernel_call(graph, op, _Core(_TILE_PIXELS))
 
 
 def dot_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     """The same on a core that has SDOT, too."""
-    return _kernel_call(graph, op, has_dot=True)
+    return _kernel_call(graph, op, _Core(_TILE_PIXELS, has_dot=True))
 
 
-def _kernel_call(graph: Graph, op: Op, has_dot: bool) -> KernelCall | None:
+def aarch32_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
+    """The same on 32-bit Arm."""
+    return _kernel_call(graph, op, _Core(_AARCH32_TILE_PIXELS))
+
+
+@dataclass(frozen=True)
+class _Core:
+    """EK_NEON_TILE, and whether there is SDOT."""
+
+    tile_pixels: int
+    has_dot: bool = False
+
+
+def _kernel_call(graph: Graph, op: Op, core: _Core) -> KernelCall | None:
     if isinstance(op, DepthwiseConv2D) and op.filter.shape[3] == op.depth_multiplier:
         # Of one input channel: an ordinary convolution.
-        return _conv(op, op.filter.transpose(3, 1, 2, 0), op.window, _width(graph, op), has_dot)
+        return _conv(op, op.filter.transpose(3, 1, 2, 0), op.window, _width(graph, op), core)
     if isinstance(op, DepthwiseConv2D):
-        return _depthwise_conv(op, _width(graph, op)) if op.depth_multiplier == 1 else None
+        return _depthwise_conv(op, _width(graph, op), core) if op.depth_multiplier == 1 else None
     if isinstance(op, Conv2D):
-        return _conv(op, op.filter, op.window, _width(graph, op), has_dot)
+        return _conv(op, op.filter, op.window, _width(graph, op), core)
     if isinstance(op, FullyConnected):
         pixel = Window(1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
         filters = op.filter[:, np.newaxis, np.newaxis, :]
-        return _conv(op, filters, pixel, _Widths(1, 1), has_dot) if op.filter_zero_point == 0 else None
+        return _conv(op, filters, pixel, _Widths(1, 1), core) if op.filter_zero_point == 0 else None
     if isinstance(op, AveragePool2D | MaxPool2D | Mean):
         return _pool(graph, op)
     return _add(graph, op) if isinstance(op, Add) else None
@@ -185,6 +203,13 @@ class _Copies:
         """For all of them, and what is filled behind the last."""
         return self.rows * self.pitch + _VECTOR_BYTES if self.rows else 0
 
+    @property
+    def work(self) -> Work:
+        """What makes them: bytes of rows, and vectors beside them."""
+        right = self.pitch - self.left - self.row
+        vectors = -(-self.left // _VECTOR_BYTES) - (-right // _VECTOR_BYTES)
+        return {"copies": self.rows, "copied": self.rows * self.row, "filled": self.rows * vectors}
+
     def struct(self, value: int) -> Struct:
         """As the kernels take them."""
         return struct(
@@ -207,7 +232,7 @@ def _copies(window: Window, row_bytes: int, channels: int, reach_bytes: int) -> 
 
 
 def _conv(
-    op: Weighted, filters: NDArray[np.int8], window: Window, width: _Widths, has_dot: bool
+    op: Weighted, filters: NDArray[np.int8], window: Window, width: _Widths, core: _Core
 ) -> KernelCall | None:
     """``filters`` are OHWI."""
     stage = _stage(op, filters)
@@ -224,7 +249,7 @@ def _conv(
     direct = height == 1 and window.pad_left == 0 and reach <= width.input * channels
     copies = _Copies(0, 0, 0, 0) if direct else _copies(window, width.input * channels, channels, reach)
     runs = stage.weights.reshape(outputs, -1, run_bytes)
-    packed = (_dot_order if has_dot else _pair_order)(runs)
+    packed = (_dot_order if core.has_dot else _pair_order)(runs)
     if packed is None:
         return None
     offsets = np.array([i * copies.pitch + start for i in range(height) for start in run_starts])
@@ -239,8 +264,28 @@ def _conv(
         weights=ConstantArray("weights", "int8_t", packed, f"of OHWI {dims(filters.shape)}"),
         stage=_stage_struct(op, stage, _TILE_CHANNELS // 2),
     )
-    name = "dot_conv" if has_dot else "conv"
-    return _call(op, name, params, copies, stage)
+    name = "dot_conv" if core.has_dot else "conv"
+    work = _conv_work(core, width.output, outputs, len(offsets), padded_run // _QUAD)
+    return _call(op, name, params, copies, stage, work)
+
+
+def _conv_work(core: _Core, width: int, outputs: int, runs: int, run_quads: int) -> Work:
+    """Tiles of all pixels and single ones, by 16 channels and, where no more than 8 are left, by 8; the runs
+    of each, and the steps of 16 and 4 bytes.
+    """
+    groups, left = divmod(outputs, _TILE_CHANNELS)
+    is_narrow = 0 < left <= _TILE_CHANNELS // 2
+    tiles, singles = divmod(width, core.tile_pixels)
+    work = {"odd_pixels": width if outputs % (_TILE_CHANNELS // 2) else 0}
+    for name, channels in (("wide", groups + (left > 0) - is_narrow), ("narrow", int(is_narrow))):
+        for size, count in (("tiles", channels * tiles), ("singles", channels * singles)):
+            work |= {
+                f"{name}_{size}": count,
+                f"{name}_{size}_runs": count * runs,
+                f"{name}_{size}_sixteens": count * runs * (run_quads // _QUAD),
+                f"{name}_{size}_fours": count * runs * (run_quads % _QUAD),
+            }
+    return work
 
 
 def _tiles(runs: Int64Array) -> list[Int64Array]:
@@ -274,7 +319,7 @@ def _pair_order(runs: Int64Array) -> Int64Array | None:
     return np.concatenate(tiles)
 
 
-def _depthwise_conv(op: DepthwiseConv2D, width: _Widths) -> KernelCall | None:
+def _depthwise_conv(op: DepthwiseConv2D, width: _Widths, core: _Core) -> KernelCall | None:
     taps = op.filter[0].reshape(-1, op.filter.shape[3])  # (taps, channels)
     stage = _stage(op, np.ascontiguousarray(taps.T))
     if stage is None:
@@ -314,8 +359,23 @@ def _depthwise_conv(op: DepthwiseConv2D, width: _Widths) -> KernelCall | None:
         weights=ConstantArray("weights", "int8_t", weights, f"of HWO {dims(op.filter.shape[1:])}"),
         stage=_stage_struct(op, repeated, _TILE_CHANNELS),
     )
-    call = _call(op, "depthwise_conv", params, copies, stage)
-    return replace(call, tile_channels=_TILE_CHANNELS, merged_pixels=merged)
+    groups = rounded // _TILE_CHANNELS
+    work = {"odd_pixels": pixels if merged * channels % _TILE_CHANNELS else 0}
+    for size, count in _depthwise_tiles(core, width.output // merged).items():
+        work |= {f"tiles_of_{size}": groups * count, f"pairs_of_{size}": groups * count * (len(offsets) // 2)}
+    if width.output % merged:  # The last pixel is only partly there: so many of its groups are.
+        present = -(-(width.output % merged) * channels // _TILE_CHANNELS)
+        work |= {"last": present, "last_pairs": present * (len(offsets) // 2)}
+    return _call(op, "depthwise_conv", params, copies, stage, work)
+
+
+def _depthwise_tiles(core: _Core, pixels: int) -> dict[int, int]:
+    """How many tiles of each size a row takes."""
+    tiles = {}
+    for size in (4, 2, 1):
+        if size <= core.tile_pixels:
+            tiles[size], pixels = divmod(pixels, size)
+    return tiles
 
 
 def _merged_pixels(window: Window, channels: int) -> int:
@@ -336,7 +396,7 @@ def _tap_order(weights: Int64Array) -> Int64Array | None:
     return padded.reshape(-1, _TILE_CHANNELS, padded.shape[1]).transpose(0, 2, 1).reshape(-1)
 
 
-def _call(op: Weighted, name: str, params: Struct, copies: _Copies, stage: _Stage) -> KernelCall:
+def _call(op: Weighted, name: str, params: Struct, copies: _Copies, stage: _Stage, work: Work) -> KernelCall:
     check_ranges(op, params)
     return KernelCall(
         function=f"ek_neon_{name}_s8",
@@ -346,8 +406,8 @@ def _call(op: Weighted, name: str, params: Struct, copies: _Copies, stage: _Stag
         header=_HEADER,
         scratch_bytes=copies.scratch_bytes,
         outside=op.input_zero_point,
-        tile_pixels=_TILE_PIXELS,
         variant="general" if stage.general else "",
+        row_work=tuple({**work, **copies.work}.items()),
     )
 
 

@@ -15,7 +15,6 @@ from edgekit.codegen.kernels.addition import linear_add_call
 from edgekit.codegen.kernels.geometry import (
     outside_value,
     row_shape,
-    unusual_variant,
     window_struct,
 )
 from edgekit.codegen.kernels.requantization.staircase import (
@@ -86,8 +85,7 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall | None:
     if isinstance(op, Conv2D):
         return _conv_2d(graph, op)
     if isinstance(op, DepthwiseConv2D):
-        call = _depthwise_conv_2d(graph, op) or _conv_2d(graph, _as_convolution(op), _MOST_SCRATCH_BYTES)
-        return None if call is None else replace(call, variant=unusual_variant(op))
+        return _depthwise_conv_2d(graph, op) or _conv_2d(graph, _as_convolution(op), _MOST_SCRATCH_BYTES)
     if isinstance(op, FullyConnected):
         return _fully_connected(op)
     if isinstance(op, Add):
@@ -152,13 +150,48 @@ def _conv_2d(graph: Graph, op: Conv2D, most_scratch_bytes: int | None = None) ->
         header=_HEADER,
         scratch_bytes=scratch_bytes,
         outside=outside_value(op),
-        tile_pixels=_TILE_PIXELS,
-        variant=unusual_variant(op),
-        walk=(
-            ("quads", sum(len(quads) for quads, _ in split)),
-            ("couples", sum(len(couples) for _, couples in split)),
-        ),
+        row_work=_conv_work(op.window, channels, graph, op, split),
     )
+
+
+def _conv_work(
+    window: Window,
+    channels: int,
+    graph: Graph,
+    op: Conv2D,
+    filters: list[tuple[_Quads, list[int]]],
+) -> tuple[tuple[str, int], ...]:
+    """Tiles of three or four pixels, and pairs: the words of their windows, made of copies where these hang
+    over, and what of the filters each meets.
+    """
+    width, output_width = (graph.tensors[index].shape[2] for index in (op.inputs[0], op.output))
+    first = np.arange(0, output_width, _TILE_PIXELS)
+    last = np.minimum(first + _TILE_PIXELS, output_width) - 1
+    left, right = (x * window.stride_width - window.pad_left for x in (first, last))
+    end = right + (window.width - 1) * window.dilation_width + 1
+    hangs_over = (left < 0) | (end > width)
+    runs = window.width if window.dilation_width > 1 else 1
+    work = {
+        "words": len(first) * window.height * window.width * channels,
+        "word_runs": len(first) * window.height * runs,
+        "copies": int(hangs_over.sum()) * window.height,
+        "copied": int((end - left)[hangs_over].sum()) * window.height * channels,
+    }
+    met = {
+        "filters": len(filters),
+        "quads": sum(len(quads) for quads, _ in filters),
+        "runs": sum(_run_count(quads) for quads, _ in filters),
+        "couples": sum(len(couples) // 2 for _, couples in filters),
+    }
+    pairs = int(0 < output_width % _TILE_PIXELS <= _TILE_PIXELS // 2)
+    for name, count in (("tiles", len(first) - pairs), ("pairs", pairs)):
+        work |= {name: count, **{f"{name}_{kind}": count * number for kind, number in met.items()}}
+    return tuple(work.items())
+
+
+def _run_count(quads: _Quads) -> int:
+    numbers = [number for number, _ in quads]
+    return sum(number != before + 1 for before, number in zip([-2, *numbers], numbers, strict=False))
 
 
 def _as_convolution(op: DepthwiseConv2D) -> Conv2D:
@@ -216,6 +249,33 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
         header=_HEADER,
         scratch_bytes=9 * channels if count < output_width else 0,
         outside=outside_value(op),
+        row_work=_depthwise_work(op.window, channels, (width, output_width), (first, count)),
+    )
+
+
+def _depthwise_work(
+    window: Window, channels: int, widths: tuple[int, int], inner: tuple[int, int]
+) -> tuple[tuple[str, int], ...]:
+    """A run of pixels whose windows lie inside the input, two at a time where neighbours share columns; and
+    the others one by one, copied. ``inner`` is the first of the former, and how many there are.
+    """
+    (width, output_width), (first, count) = widths, inner
+    pixels = np.setdiff1d(np.arange(output_width), np.arange(first, first + count))
+    columns = np.arange(window.width) * window.dilation_width
+    seen = pixels[:, None] * window.stride_width - window.pad_left + columns
+    inside = int(((seen >= 0) & (seen < width)).sum()) * window.height
+    pairs = count // 2 if window.stride_width == window.dilation_width else 0
+    by_words = channels % _WORD_BYTES == 0
+    return (
+        ("hanging", len(pixels)),
+        ("hanging_channels", len(pixels) * channels),
+        ("copied_words", inside * channels // _WORD_BYTES if by_words else 0),
+        ("copied_bytes", 0 if by_words else inside * channels),
+        ("filled", (seen.size * window.height - inside) * channels),
+        ("runs", int(count > 0)),
+        ("run_channels", channels if count > 0 else 0),
+        ("pairs", pairs * channels),
+        ("singles", (count - 2 * pairs) * channels),
     )
 
 

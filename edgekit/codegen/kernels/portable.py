@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from edgekit.codegen.kernels.geometry import row_shape, unusual_variant, window_struct
+from edgekit.codegen.kernels.geometry import row_shape, window_struct
 from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
@@ -44,7 +44,7 @@ def kernel_call(graph: Graph, op: Op) -> KernelCall:
     check_ranges(op, params)
     name = op.opcode.lower()
     params_type = _SHARED_PARAMS_TYPES.get(op.opcode, f"ek_{name}")
-    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", params_type, params, variant=unusual_variant(op))
+    return KernelCall(f"ek_{name}_s8", f"kernels/{name}.c", params_type, params)
 
 
 # Where a struct does not have the name of its operator.

@@ -59,12 +59,14 @@ class KernelCall:
 
     ``scratch_bytes`` are needed while it runs. Rows lie at multiples of ``alignment`` bytes. ``outside`` is
     the value of the elements of rows that stand in for those outside the input; None: the kernel wants no
-    such rows, and gets NULL. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and walks
-    through its weights once for all of them. A depthwise one computes ``tile_channels`` of them at a time;
-    Channels are computed in multiples of ``channel_multiple``.
-    ``merged_pixels`` neighbours are one pixel of so many times the channels to it. ``variant`` names the way
-    that it takes where its parameters decide between ways of different cost, and ``walk`` says what a walk
-    through the weights meets, where their bytes alone do not tell.
+    such rows, and gets NULL.
+
+    The rest is for the cost model. A convolution computes ``tile_pixels`` neighbouring pixels at a time, and
+    walks through its weights once for all of them; ``row_tiles`` are pixels and number of a row's tiles where
+    they are not so many each, and the rest. Channels are computed in multiples of ``channel_multiple``.
+    ``variant`` names the way that a kernel takes where its parameters decide between ways of different cost.
+    Where all of this does not tell what a kernel does, ``row_work`` says how often a row does what its cost
+    grows with.
     """
 
     function: str
@@ -77,11 +79,10 @@ class KernelCall:
     outside: int | None = None
     more_sources: tuple[str, ...] = ()
     tile_pixels: int = 1
-    tile_channels: int = 1
+    row_tiles: tuple[tuple[int, int], ...] = ()
     channel_multiple: int = 1
-    merged_pixels: int = 1
     variant: str = ""
-    walk: tuple[tuple[str, int], ...] = ()
+    row_work: tuple[tuple[str, int], ...] = ()
 
     @property
     def cost_name(self) -> str:
