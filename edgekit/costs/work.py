@@ -225,8 +225,8 @@ def _is_clipped(op: Op) -> bool:
 
 class _Seen:
     """What the windows of a layer see of its input, over all rows of the output: ``rows`` of it, each for all
-    ``width`` pixels; ``columns`` over the pixels of a row, ``pairs`` of them; ``taps`` over all pixels. A kernel that
-    wants nothing for what is outside the input leaves that out.
+    ``width`` pixels; ``columns`` over the pixels of a row, ``pairs`` of them; ``taps`` over all pixels. A
+    kernel that wants nothing for what is outside the input leaves that out.
     """
 
     def __init__(self, window: Window, graph: Graph, layer: Layer) -> None:
