@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from calibration_layers import FAMILIES, WHOLE_MEANS, chain, family, gathered
 from fitting import Measurement, fit
-from object_code import ObjectPiece, read_pieces
+from object_code import ObjectPiece, read_pieces, symbol_bytes
 
 from edgekit.boards import Board, ToolchainName, board_names, load_board
 from edgekit.codegen.c_model import array_bytes, constant_bytes, generate_model, program_sources
@@ -199,7 +199,7 @@ def measure_harness(image: Image, kernels: Mapping[str, ObjectPiece]) -> Harness
     """What of ``image`` is neither its model nor kernels."""
     program, result = image.program, image.result
     functions = {layer.call.function for layer in program.layers if layer.call is not None}
-    in_image = {symbol.name: symbol for symbol in read_symbols(result.image)}
+    in_image = symbol_bytes(result.image)
     others = {
         name
         for name, piece in image.pieces.items()
@@ -207,9 +207,7 @@ def measure_harness(image: Image, kernels: Mapping[str, ObjectPiece]) -> Harness
     }
     shared = reached({**image.pieces, **kernels}, others) & reached(kernels, kernels) - kernels.keys()
     own = {name for name in reached(kernels, functions) if name not in shared}
-    kernel_bytes = sum(
-        kernels[name].size_bytes if name in kernels else in_image[name].size_bytes for name in own
-    )
+    kernel_bytes = sum(kernels[name].size_bytes if name in kernels else in_image[name] for name in own)
     flash_bytes = result.flash_bytes - kernel_bytes - constant_bytes(program, image.plan)
     return Harness(
         flash_bytes=flash_bytes,
@@ -374,7 +372,7 @@ def measure_one(program: Program, board: Board, toolchain: ToolchainName, level:
         return Measured(
             list(measurements_of(program, count_image(image, board))),
             {name: piece for name, piece in image.pieces.items() if piece.source.startswith(_KERNELS)},
-            {symbol.name: symbol.size_bytes for symbol in read_symbols(image.result.image)},
+            symbol_bytes(image.result.image),
         )
 
 

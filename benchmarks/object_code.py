@@ -43,6 +43,21 @@ def read_pieces(objects: Mapping[str, Path]) -> dict[str, ObjectPiece]:
     return pieces
 
 
+def symbol_bytes(image: Path) -> dict[str, int]:
+    """Bytes of what the symbols of ``image`` name. Libraries in assembly give one of several names a size."""
+    with image.open("rb") as stream:
+        elf: Any = ELFFile(stream)
+        symbols = [
+            (symbol.name, symbol["st_value"] & ~1, symbol["st_size"])
+            for symbol in elf.get_section_by_name(".symtab").iter_symbols()
+            if symbol.name and symbol["st_shndx"] != _UNDEFINED
+        ]
+    at: dict[int, int] = {}
+    for _, address, size_bytes in symbols:
+        at[address] = max(at.get(address, 0), size_bytes)
+    return {name: at[address] for name, address, _ in symbols}
+
+
 def _pieces_of(source: str, elf: Any) -> dict[str, ObjectPiece]:
     names = _section_names(source, elf)
     symbols = elf.get_section_by_name(".symtab")
