@@ -1,6 +1,6 @@
 """Measures what kernels and images cost, for edgekit/costs: one table for each core and compiler.
 
-    python benchmarks/calibrate.py [--cores NAME,…] [--toolchains zig,gcc] [--layers N]
+    python benchmarks/calibrate.py [--cores NAME,…] [--toolchains zig,gcc] [--layers N] [--only KIND,…]
 
 Layers of many sizes (calibration_layers.py) run in emulators that count instructions; how a kernel's
 instructions grow with its work is fitted to that. Bytes come from object files and from the images of all
@@ -38,6 +38,7 @@ from edgekit.costs.tables import (
     Level,
     Piece,
     Variable,
+    cost_table,
     measured_core,
     reached,
     table_path,
@@ -238,7 +239,7 @@ def calibrate(core: str, toolchain: ToolchainName, enough: int) -> CostTable:
     """The costs of ``core`` with ``toolchain``, of ``enough`` layers of each kind for each kernel."""
     board = load_board(EMULATED[core])
     boards = [load_board(name) for name in board_names()]
-    programs = calibration_programs(core, enough)
+    programs = calibration_programs(core, enough, list(FAMILIES))
     levels = {}
     for level in _LEVELS:
         print(f"{core}, {toolchain}, {level}", flush=True)
@@ -256,6 +257,26 @@ def calibrate(core: str, toolchain: ToolchainName, enough: int) -> CostTable:
         compiler=f"{compiler.name} {compiler.version}",
         levels=levels,
     )
+
+
+def calibrate_kinds(
+    before: CostTable, toolchain: ToolchainName, enough: int, kinds: Sequence[str]
+) -> CostTable:
+    """``before`` with what layers of those kinds cost now. All else of it must still hold."""
+    board = load_board(EMULATED[before.core])
+    programs = calibration_programs(before.core, enough, kinds)
+    levels = {}
+    for level, old in before.levels.items():
+        print(f"{before.core}, {toolchain}, {level}", flush=True)
+        found = measure(programs, board, toolchain, level)
+        costs = fit(found.measurements)
+        pieces = _pieces(found.kernels, found.sizes, costs)
+        levels[level] = Level(
+            instructions={**old.instructions, **costs},
+            pieces={**old.pieces, **pieces},
+            harnesses=old.harnesses,
+        )
+    return CostTable(core=before.core, compiler=before.compiler, levels=levels)
 
 
 @dataclass(frozen=True)
@@ -282,12 +303,12 @@ class Chosen:
     size_bytes: int
 
 
-def calibration_programs(core: str, enough: int, seed: int = 0) -> list[Program]:
-    """Programs with layers of every kind; of each kind ``enough`` for each kernel that runs such."""
-    count = len(FAMILIES)
+def calibration_programs(core: str, enough: int, kinds: Sequence[str], seed: int = 0) -> list[Program]:
+    """Programs with layers of those kinds; of each kind ``enough`` for each kernel that runs such."""
+    count = len(kinds)
     ways: dict[Way, list[Chosen]] = {}
     with ProcessPoolExecutor() as pool:
-        for found in pool.map(choose_layers, FAMILIES, [core] * count, [seed] * count, [enough] * count):
+        for found in pool.map(choose_layers, kinds, [core] * count, [seed] * count, [enough] * count):
             for way, layers in found.items():
                 ways.setdefault(way, []).extend(layers)
     return [program for way, layers in ways.items() for program in _programs(way, layers)]
@@ -416,17 +437,22 @@ def main() -> None:
     parser.add_argument("--cores", default=",".join(EMULATED))
     parser.add_argument("--toolchains", default="zig,gcc")
     parser.add_argument("--layers", type=int, default=_ENOUGH, help="of each kind for each kernel")
+    parser.add_argument("--only", help=f"calibrate layers of these kinds anew: {', '.join(FAMILIES)}")
     options = parser.parse_args()
     for core in options.cores.split(","):
         for toolchain in options.toolchains.split(","):
             if toolchain not in load_board(EMULATED[core]).engines["aot"].toolchains:
                 continue
+            if options.only is None:
+                table = calibrate(core, toolchain, options.layers)
+            else:
+                before = cost_table(core, toolchain)
+                if before is None:
+                    parser.error(f"{core} was not measured with {toolchain} before: leave --only out")
+                table = calibrate_kinds(before, toolchain, options.layers, options.only.split(","))
             path = table_path(core, toolchain)
             path.parent.mkdir(exist_ok=True)
-            text = msgspec.json.format(
-                msgspec.json.encode(calibrate(core, toolchain, options.layers)), indent=1
-            )
-            path.write_bytes(text + b"\n")
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
 
 
 if __name__ == "__main__":
