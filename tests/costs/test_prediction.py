@@ -104,7 +104,7 @@ def test_a_streamed_input(tmp_path, small_network):
 @pytest.mark.parametrize("toolchain", ["zig", "gcc"])
 @pytest.mark.parametrize("board", COMPILED)
 def test_boards_that_are_only_compiled_for(tmp_path, small_network, board, toolchain):
-    firmware = build(job(tmp_path, small_network, board, toolchain))
+    firmware = build(job(tmp_path, small_network, board, toolchain, engine="aot"))
     report = firmware.report
     check_sizes(firmware.expected.to_json(), report["ram_bytes"], report["flash_bytes"])
 
