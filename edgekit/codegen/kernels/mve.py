@@ -282,7 +282,7 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         outside=op.input_zero_point,
         variant=f"{way} {stage.variant}".strip(),
         row_work=depthwise_windows_work(
-            replace(window, dilation_width=dilation), widths, channels, tile_pixels, steps
+            replace(window, dilation_width=dilation), widths, channels, tile_pixels, steps, way
         ),
     )
 

@@ -18,6 +18,8 @@ _PIXELS = 4
 _GROUP = 4
 _LADDER = 8  # steps of sixteen elements that a walk goes through at once
 _TAPS = 3
+_FEW_ROWS = 8  # of a window, whose addresses registers hold
+_WINDOW_TILES = (4, 6, 8)  # pixels for which there is code
 
 
 def pixels_work(width: int, depth: int, filters: int) -> RowWork:
@@ -74,10 +76,11 @@ def columns_work(window: Window, widths: tuple[int, int], channels: int, filters
 
 
 def depthwise_windows_work(
-    window: Window, widths: tuple[int, int], channels: int, tile_pixels: int, steps: int
+    window: Window, widths: tuple[int, int], channels: int, tile_pixels: int, steps: int, way: str
 ) -> RowWork:
     """Any window by tiles of neighbours, which are every so many pixels where it is dilated: what a group of
-    four channels meets of columns to copy, four at once or one by one, and of steps of sixteen taps.
+    four channels meets of columns to copy, four at once, one by one or byte by byte, and of steps of sixteen
+    taps.
     """
     input_width, output_width = widths
     together = gcd(window.dilation_width, window.stride_width)
@@ -91,17 +94,24 @@ def depthwise_windows_work(
             left = x * window.stride_width - window.pad_left
             places = range(left, left + count * window.dilation_width, window.dilation_width)
             inside = sum(0 <= place < input_width for place in places)
+            size = next(size for size in _WINDOW_TILES if pixels <= size)
             work.update(
-                tiles=1,
-                filled=count * window.height if inside < count else 0,
-                quads=quads,
-                columns=quads * inside,
-                column_rows=quads * inside * window.height,
-                fours=quads * -(-inside // _PIXELS),
-                four_rows=quads * -(-inside // _PIXELS) * window.height,
-                dots=quads * pixels * steps,
-                vectors=quads * -(-pixels // _PIXELS),
+                {
+                    "tiles": 1,
+                    "filled": count * window.height if inside < count else 0,
+                    f"quads_of_{size}": quads,
+                    f"steps_of_{size}": quads * steps,
+                    "vectors": quads * -(-pixels // _PIXELS),
+                }
             )
+            columns, rows = {
+                "": (quads * -(-inside // _PIXELS), window.height),
+                "unaligned": (quads * inside, window.height),
+                "bytes": (channels * inside, -(-window.height // _PIXELS)),
+            }[way]
+            tall = "tall_" if way == "" and window.height > _FEW_ROWS else ""
+            work.update({f"{tall}columns": columns, f"{tall}column_rows": columns * rows})
+            work["channels"] += channels if way == "bytes" else 0
     return _as_row_work(work)
 
 
