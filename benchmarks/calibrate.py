@@ -141,12 +141,14 @@ def count_image(image: Image, board: Board) -> Counts:
 def count_process(program: Program, plan: MemoryPlan, board: Board, level: str) -> Counts:
     """As a process of an emulated Linux core."""
     noise = np.random.default_rng(0).integers(0, 256, plan.arena_bytes, dtype=np.uint8)
+    begins = [plan.offsets[index] for index in program.inputs]
     ends = [plan.offsets[index] + program.storages[index].size_bytes for index in program.inputs]
     with tempfile.TemporaryDirectory() as folder:
         plugin = linux_cores.compile_plugin(Path(folder))
         binary = linux_cores.compile_program(program, plan, board, _LEVELS[level], Path(folder))
-        # Inputs lie one behind the other, from the first on.
-        _, found = linux_cores.infer(board, binary, plugin, noise[: max(ends)].tobytes(), output_bytes=1)
+        # Inputs lie one behind the other, and are set together.
+        inputs = noise[min(begins) : max(ends)].tobytes()
+        _, found = linux_cores.infer(board, binary, plugin, inputs, output_bytes=1)
     return Counts(found.total, {op.index: found.layers[op.index] for op in program.graph.ops})
 
 
@@ -264,19 +266,26 @@ def calibrate_kinds(
 ) -> CostTable:
     """``before`` with what layers of those kinds cost now. All else of it must still hold."""
     board = load_board(EMULATED[before.core])
+    boards = [load_board(name) for name in board_names()]
     programs = calibration_programs(before.core, enough, kinds)
     levels = {}
     for level, old in before.levels.items():
         print(f"{before.core}, {toolchain}, {level}", flush=True)
         found = measure(programs, board, toolchain, level)
         costs = fit(found.measurements)
-        pieces = _pieces(found.kernels, found.sizes, costs)
+        harnesses = dict(_harnesses(boards, before.core, toolchain, level, found.kernels))
         levels[level] = Level(
             instructions={**old.instructions, **costs},
-            pieces={**old.pieces, **pieces},
-            harnesses=old.harnesses,
+            pieces={**old.pieces, **_pieces(found.kernels, found.sizes, costs)},
+            harnesses={port: _shares_with(old, port, harness) for port, harness in harnesses.items()},
         )
     return CostTable(core=before.core, compiler=before.compiler, levels=levels)
+
+
+def _shares_with(old: Level, port: str, harness: Harness) -> Harness:
+    """``harness``, which shares pieces with kernels that were not looked at, too."""
+    shared = {*harness.pieces, *old.harnesses[port].pieces}
+    return msgspec.structs.replace(harness, pieces=tuple(sorted(shared)))
 
 
 @dataclass(frozen=True)
@@ -426,7 +435,8 @@ def _harnesses(
             continue
         with tempfile.TemporaryDirectory() as folder:
             image = compile_image(program, roomy_plan(program), board, toolchain, level, Path(folder))
-            yield engine.target, measure_harness(image, kernels)
+            own = {name: piece for name, piece in image.pieces.items() if piece.source.startswith(_KERNELS)}
+            yield engine.target, measure_harness(image, {**kernels, **own})
 
 
 def main() -> None:
