@@ -209,8 +209,11 @@ def measure_harness(image: Image, kernels: Mapping[str, ObjectPiece]) -> Harness
         for name, piece in image.pieces.items()
         if not piece.source.startswith((_KERNELS, "model/")) and name in in_image
     }
-    shared = reached({**image.pieces, **kernels}, others) & reached(kernels, kernels) - kernels.keys()
-    own = {name for name in reached(kernels, functions) if name not in shared}
+    library = reached(kernels, kernels) - kernels.keys()
+    reached_here = reached(kernels, functions)
+    # An object of a library has several functions: one that no kernel here asks for is the harness's.
+    shared = library & (reached({**image.pieces, **kernels}, others) | (in_image.keys() - reached_here))
+    own = reached_here - shared
     kernel_bytes = sum(kernels[name].size_bytes if name in kernels else in_image[name] for name in own)
     flash_bytes = result.flash_bytes - kernel_bytes - constant_bytes(program, image.plan)
     return Harness(
