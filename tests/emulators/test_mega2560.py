@@ -105,7 +105,7 @@ def test_constants_stay_in_flash(builder, tmp_path):
     symbols = {symbol.name.split(".")[0]: symbol for symbol in read_symbols(image)}
     arrays = [symbol for name, symbol in symbols.items() if name.startswith("model_op")]
     assert len(arrays) == 17
-    tables = ("layers", "operands", "op10_probabilities", "commands", "remainders", "factors")
+    tables = ("layers", "operands", "op10_probabilities", "commands", "remainders")
     for symbol in (*arrays, *(symbols[name] for name in tables)):
         assert symbol.address + symbol.size_bytes <= 0x10000, symbol
     assert symbols["_ZL11serial_link"].address > 0x800100
