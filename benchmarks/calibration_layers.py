@@ -345,6 +345,7 @@ _Family: TypeAlias = Callable[[LayerMaker], None]
 FAMILIES: Mapping[str, _Family] = {
     "pixels": lambda maker: maker.convolutions(_TRIES, [_POINT], strides=[1]),
     "pixels of eight": lambda maker: maker.convolutions(_TRIES, [_POINT], [8], [1]),
+    "deep pixels": lambda maker: maker.convolutions(_TRIES, [_POINT], [160, 192, 256], [1]),
     "strided pixels": lambda maker: maker.convolutions(_TRIES, [_POINT], strides=[2]),
     "squares": lambda maker: maker.convolutions(_TRIES, [_SQUARE]),
     "large squares": lambda maker: maker.convolutions(_TRIES, [_SQUARE], most_products=4 * _MOST_PRODUCTS),
