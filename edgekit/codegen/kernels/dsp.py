@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
 from edgekit.codegen.kernels.dsp_work import depthwise_windows_work
-from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, sees_columns, window_struct
 from edgekit.codegen.kernels.requantization.one_factor import one_factor
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
@@ -86,8 +86,7 @@ def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     if channels < _QUAD or width > _MAX_ADDED:
         return None
-    call = portable.accumulate_call(graph, op)
-    return replace(call, function="ek_dsp_accumulate_s8", source=f"{_FOLDER}/accumulate.c", header=_HEADER)
+    return portable.taken_over(portable.accumulate_call(graph, op), "dsp", _HEADER)
 
 
 @singledispatch
@@ -236,7 +235,7 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
     channels, output_width = graph.tensors[op.inputs[0]].shape[3], graph.tensors[op.output].shape[2]
     window = op.window if op.window.width > 1 else replace(op.window, dilation_width=1)
     is_dilated = window.dilation_width > 1
-    if is_dilated and (window.stride_width > 1 or not _sees_columns(op, graph)):
+    if is_dilated and (window.stride_width > 1 or not sees_columns(op, graph)):
         return None
     stage = _depthwise_stage(op, channels)
     if stage is None:
@@ -280,14 +279,6 @@ def _depthwise_windows(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
             strip,
         ),
     )
-
-
-def _sees_columns(op: DepthwiseConv2D, graph: Graph) -> bool:
-    """Whether every window has a column inside the input."""
-    first = np.arange(graph.tensors[op.output].shape[2]) * op.window.stride_width - op.window.pad_left
-    columns = first[:, None] + np.arange(op.window.width) * op.window.dilation_width
-    inside = (columns >= 0) & (columns < graph.tensors[op.inputs[0]].shape[2])
-    return bool(inside.any(axis=1).all())
 
 
 def _depthwise_stage(op: DepthwiseConv2D, channels: int) -> _Stage | None:
@@ -380,13 +371,7 @@ def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph) -> KernelCall | None:
     """Four channels at a time, with the parameters of the portable kernel."""
     if graph.tensors[op.output].shape[3] % _QUAD != 0:
         return None
-    name = op.opcode.lower()
-    return replace(
-        portable.kernel_call(graph, op),
-        function=f"ek_dsp_{name}_s8",
-        source=f"{_FOLDER}/{name}.c",
-        header=_HEADER,
-    )
+    return portable.taken_over(portable.kernel_call(graph, op), "dsp", _HEADER)
 
 
 @_call.register

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, sees_columns, window_struct
 from edgekit.codegen.kernels.mve_work import (
     columns_work,
     depthwise_windows_work,
@@ -108,7 +108,7 @@ def _conv_2d(op: Conv2D, graph: Graph) -> KernelCall | None:
     stage = _stage(op, op.filter.reshape(filters, -1))
     is_grouped = graph.tensors[op.inputs[0]].shape[3] != channels
     is_padded_pixel = (window.height, window.width) == (1, 1) and outside_value(op) is not None
-    is_usual = window.dilation_width == 1 and not is_padded_pixel and _meets_columns(op, graph)
+    is_usual = window.dilation_width == 1 and not is_padded_pixel and sees_columns(op, graph)
     if stage is None or is_grouped or not is_usual or filters % _GROUP:
         return None
     size = (window.height, window.width)
@@ -194,7 +194,7 @@ def _depthwise_conv_2d(op: DepthwiseConv2D, graph: Graph) -> KernelCall | None:
         and window.pad_left <= 1
         and op.depth_multiplier == 1
         and op.bias.size % _GROUP == 0
-        and _meets_columns(op, graph)
+        and sees_columns(op, graph)
     )
     if is_usual:
         stage = _stage(op, _by_columns(op))
@@ -359,39 +359,17 @@ def _add(op: Add, graph: Graph) -> KernelCall | None:
 def _average_pool_2d(op: AveragePool2D, graph: Graph) -> KernelCall | None:
     if op.window.height * op.window.width > _MOST_AVERAGED:
         return None
-    return _pool_2d(op, graph, "average_pool_2d")
+    return portable.taken_over(portable.kernel_call(graph, op), "mve", _HEADER)
 
 
 @_call.register
 def _max_pool_2d(op: MaxPool2D, graph: Graph) -> KernelCall | None:
-    return _pool_2d(op, graph, "max_pool_2d")
-
-
-def _pool_2d(op: AveragePool2D | MaxPool2D, graph: Graph, name: str) -> KernelCall:
-    """The portable kernel's parameters for the kernel of that ``name``."""
-    return KernelCall(
-        f"ek_mve_{name}_s8",
-        f"{_FOLDER}/{name}.c",
-        "ek_pool_2d",
-        struct(
-            input=row_shape(graph, op.inputs[0]),
-            output=row_shape(graph, op.output),
-            window=window_struct(op.window),
-            activation_min=int8(op.activation_min),
-            activation_max=int8(op.activation_max),
-        ),
-        header=_HEADER,
-    )
+    return portable.taken_over(portable.kernel_call(graph, op), "mve", _HEADER)
 
 
 def accumulate_call(graph: Graph, op: Op) -> KernelCall:
     """Takes up a row of the image in the sums of its channels."""
-    return replace(
-        portable.accumulate_call(graph, op),
-        function="ek_mve_accumulate_s8",
-        source=f"{_FOLDER}/accumulate.c",
-        header=_HEADER,
-    )
+    return portable.taken_over(portable.accumulate_call(graph, op), "mve", _HEADER)
 
 
 @dataclass(frozen=True)
@@ -456,11 +434,3 @@ def _in_pairs(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
     padded = np.pad(weights, ((0, 0), (0, -depth % _LANES)))
     pairs = padded.reshape(filters // 2, 2, -1, _LANES).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(pairs).reshape(filters // _GROUP, -1).view("<u4")
-
-
-def _meets_columns(op: Conv2D | DepthwiseConv2D, graph: Graph) -> bool:
-    """Whether each window has a column inside the input."""
-    window = op.window
-    width, columns = (graph.tensors[index].shape[2] for index in (op.inputs[0], op.output))
-    last = (columns - 1) * window.stride_width - window.pad_left
-    return window.pad_left < window.width and last < width

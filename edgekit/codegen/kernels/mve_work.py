@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from math import gcd
-from typing import TypeAlias
 
+from edgekit.codegen.kernels.row_work import as_row_work, column_tiles
+from edgekit.codegen.kernels.values import RowWork
 from edgekit.graph.ir import Window
-
-RowWork: TypeAlias = tuple[tuple[str, int], ...]
 
 _LANES = 16
 _PIXELS = 4
@@ -24,7 +21,7 @@ _WINDOW_TILES = (4, 6, 8)  # pixels for which there is code
 
 def pixels_work(width: int, depth: int, filters: int) -> RowWork:
     """A row of ``width`` pixels that are read where they lie, of ``depth`` elements each."""
-    return _as_row_work(_dots(width, depth, filters))
+    return as_row_work(_dots(width, depth, filters))
 
 
 def windows_work(
@@ -52,7 +49,7 @@ def windows_work(
             parts = -(-run // _LANES)
             work.update(copies=1, parts=parts, runs=parts * times, copied_runs=parts * times * window.height)
             x, left = x + times * at_once, left - times * at_once
-    return _as_row_work(work)
+    return as_row_work(work)
 
 
 def columns_work(window: Window, widths: tuple[int, int], channels: int, filters: int) -> RowWork:
@@ -72,7 +69,7 @@ def columns_work(window: Window, widths: tuple[int, int], channels: int, filters
             work.update(fills=1, filled=_TAPS * slots * channels)
         if inside < slots or blocks > 1 or stride > 1:
             work.update(copies=1, copied_blocks=_TAPS * blocks, copied_columns=_TAPS * blocks * inside)
-    return _as_row_work(work)
+    return as_row_work(work)
 
 
 def depthwise_windows_work(
@@ -82,37 +79,28 @@ def depthwise_windows_work(
     four channels meets of columns to copy, four at once, one by one or byte by byte, and of steps of sixteen
     taps.
     """
-    input_width, output_width = widths
-    together = gcd(window.dilation_width, window.stride_width)
-    phases, pixel_columns = window.dilation_width // together, window.stride_width // together
     quads = -(-channels // _GROUP)
     work = Counter[str]()
-    for phase in range(phases):
-        for x in range(phase, output_width, phases * tile_pixels):
-            pixels = min(-(-(output_width - x) // phases), tile_pixels)
-            count = (pixels - 1) * pixel_columns + window.width
-            left = x * window.stride_width - window.pad_left
-            places = range(left, left + count * window.dilation_width, window.dilation_width)
-            inside = sum(0 <= place < input_width for place in places)
-            size = next(size for size in _WINDOW_TILES if pixels <= size)
-            work.update(
-                {
-                    "tiles": 1,
-                    "filled": count * window.height if inside < count else 0,
-                    f"quads_of_{size}": quads,
-                    f"steps_of_{size}": quads * steps,
-                    "vectors": quads * -(-pixels // _PIXELS),
-                }
-            )
-            columns, rows = {
-                "": (quads * -(-inside // _PIXELS), window.height),
-                "unaligned": (quads * inside, window.height),
-                "bytes": (channels * inside, -(-window.height // _PIXELS)),
-            }[way]
-            tall = "tall_" if way == "" and window.height > _FEW_ROWS else ""
-            work.update({f"{tall}columns": columns, f"{tall}column_rows": columns * rows})
-            work["channels"] += channels if way == "bytes" else 0
-    return _as_row_work(work)
+    for tile in column_tiles(window, widths, tile_pixels):
+        size = next(size for size in _WINDOW_TILES if tile.pixels <= size)
+        work.update(
+            {
+                "tiles": 1,
+                "filled": tile.columns * window.height if tile.inside < tile.columns else 0,
+                f"quads_of_{size}": quads,
+                f"steps_of_{size}": quads * steps,
+                "vectors": quads * -(-tile.pixels // _PIXELS),
+            }
+        )
+        columns, rows = {
+            "": (quads * -(-tile.inside // _PIXELS), window.height),
+            "unaligned": (quads * tile.inside, window.height),
+            "bytes": (channels * tile.inside, -(-window.height // _PIXELS)),
+        }[way]
+        tall = "tall_" if way == "" and window.height > _FEW_ROWS else ""
+        work.update({f"{tall}columns": columns, f"{tall}column_rows": columns * rows})
+        work["channels"] += channels if way == "bytes" else 0
+    return as_row_work(work)
 
 
 def _dots(pixels: int, depth: int, filters: int) -> Counter[str]:
@@ -133,10 +121,6 @@ def _dots(pixels: int, depth: int, filters: int) -> Counter[str]:
             work[f"{name}_steps"] = count * steps
             work[f"{name}_ladders"] = count * ((steps - 1) // _LADDER)
     return work
-
-
-def _as_row_work(work: Mapping[str, int]) -> RowWork:
-    return tuple((kind, count) for kind, count in work.items() if count)
 
 
 def depthwise_work(window: Window, widths: tuple[int, int], channels: int, tile_pixels: int) -> RowWork:
@@ -164,4 +148,4 @@ def depthwise_work(window: Window, widths: tuple[int, int], channels: int, tile_
                 "columns": quads * inside if fetched == 0 else 0,
             }
         )
-    return _as_row_work(work)
+    return as_row_work(work)

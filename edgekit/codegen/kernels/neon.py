@@ -100,7 +100,7 @@ def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     if width > _MOST_SUMMANDS or channels < _LEAST_POOL_CHANNELS:
         return None
-    return _in_vectors(portable.accumulate_call(graph, op), "accumulate")
+    return portable.taken_over(portable.accumulate_call(graph, op), "neon", _HEADER)
 
 
 def _pool(graph: Graph, op: AveragePool2D | MaxPool2D | Mean) -> KernelCall | None:
@@ -112,12 +112,7 @@ def _pool(graph: Graph, op: AveragePool2D | MaxPool2D | Mean) -> KernelCall | No
         fits = isinstance(op, MaxPool2D) or op.window.height * op.window.width <= _MOST_SUMMANDS
     if not fits or channels < _LEAST_POOL_CHANNELS:
         return None
-    return _in_vectors(portable.kernel_call(graph, op), op.opcode.lower())
-
-
-def _in_vectors(call: KernelCall, name: str) -> KernelCall:
-    """The kernel of that name that takes what the portable one of ``call`` does."""
-    return replace(call, function=f"ek_neon_{name}_s8", source=f"kernels/neon/{name}.c", header=_HEADER)
+    return portable.taken_over(portable.kernel_call(graph, op), "neon", _HEADER)
 
 
 @dataclass(frozen=True)
@@ -416,4 +411,4 @@ def _add(graph: Graph, op: Add) -> KernelCall | None:
     shifts = [only(factor.shift) for factor in factors]
     if max(shifts) > 0 or op.left_shift > _LARGEST_LEFT_SHIFT_OF_ADD:
         return None
-    return _in_vectors(portable.kernel_call(graph, op), "add")
+    return portable.taken_over(portable.kernel_call(graph, op), "neon", _HEADER)

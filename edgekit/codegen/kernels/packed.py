@@ -12,11 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.codegen.kernels import portable
 from edgekit.codegen.kernels.addition import linear_add_call
-from edgekit.codegen.kernels.geometry import (
-    outside_value,
-    row_shape,
-    window_struct,
-)
+from edgekit.codegen.kernels.geometry import outside_value, row_shape, window_struct
 from edgekit.codegen.kernels.requantization.staircase import (
     Int64Array,
     Weighted,
@@ -29,6 +25,7 @@ from edgekit.codegen.kernels.values import (
     ConstantArray,
     Integer,
     KernelCall,
+    RowWork,
     check_ranges,
     dims,
     int8,
@@ -98,13 +95,8 @@ def accumulate_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall | None
     _, _, width, channels = graph.tensors[op.inputs[0]].shape
     if channels % _QUAD or width > _MOST_SUMMANDS:
         return None
-    return replace(
-        portable.accumulate_call(graph, op),
-        function="ek_packed_accumulate_s8",
-        source=f"{_FOLDER}/accumulate.c",
-        header=_HEADER,
-        alignment=_WORD_BYTES,
-    )
+    call = portable.taken_over(portable.accumulate_call(graph, op), "packed", _HEADER)
+    return replace(call, alignment=_WORD_BYTES)
 
 
 def armv6m_kernel_call(graph: Graph, op: Op) -> KernelCall | None:
@@ -160,7 +152,7 @@ def _conv_work(
     graph: Graph,
     op: Conv2D,
     filters: list[tuple[_Quads, list[int]]],
-) -> tuple[tuple[str, int], ...]:
+) -> RowWork:
     """Tiles of three or four pixels, and pairs: the words of their windows, made of copies where these hang
     over, and what of the filters each meets.
     """
@@ -255,7 +247,7 @@ def _depthwise_conv_2d(graph: Graph, op: DepthwiseConv2D) -> KernelCall | None:
 
 def _depthwise_work(
     window: Window, channels: int, widths: tuple[int, int], inner: tuple[int, int]
-) -> tuple[tuple[str, int], ...]:
+) -> RowWork:
     """A run of pixels whose windows lie inside the input, two at a time where neighbours share columns; and
     the others one by one, copied. ``inner`` is the first of the former, and how many there are.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import singledispatch
 
 from edgekit.codegen.kernels.geometry import row_shape, window_struct
@@ -168,6 +169,16 @@ def accumulate_call(graph: Graph, op: Op) -> KernelCall:
     params = struct(input=row_shape(graph, op.inputs[0]))
     check_ranges(op, params)
     return KernelCall("ek_accumulate_s8", "kernels/accumulate.c", "ek_accumulate", params)
+
+
+def taken_over(call: KernelCall, family: str, header: str) -> KernelCall:
+    """The kernel of that ``family`` that takes the very parameters of the portable one of ``call``."""
+    return replace(
+        call,
+        function=call.function.replace("ek_", f"ek_{family}_", 1),
+        source=call.source.replace("kernels/", f"kernels/{family}/", 1),
+        header=header,
+    )
 
 
 def mean_of_sums_call(graph: Graph, op: AveragePool2D | Mean) -> KernelCall:

@@ -52,6 +52,10 @@ class Struct:
 Value: TypeAlias = Integer | ConstantArray | Struct
 
 
+RowWork: TypeAlias = tuple[tuple[str, int], ...]
+"""How often a row does each kind of work, by its name."""
+
+
 @dataclass(frozen=True)
 class KernelCall:
     """``function(&params, rows, output, scratch)`` for each row, from ``source`` (a file of firmware/),
@@ -82,7 +86,7 @@ class KernelCall:
     row_tiles: tuple[tuple[int, int], ...] = ()
     channel_multiple: int = 1
     variant: str = ""
-    row_work: tuple[tuple[str, int], ...] = ()
+    row_work: RowWork = ()
 
     @property
     def cost_name(self) -> str:
