@@ -85,6 +85,11 @@ class Image:
     pieces: Mapping[str, ObjectPiece]
     result: BuildResult
 
+    @property
+    def kernels(self) -> dict[str, ObjectPiece]:
+        """The pieces of kernels."""
+        return {name: piece for name, piece in self.pieces.items() if piece.source.startswith(_KERNELS)}
+
 
 def compile_image(
     program: Program, plan: MemoryPlan, board: Board, toolchain: ToolchainName, level: str, folder: Path
@@ -405,7 +410,7 @@ def measure_one(program: Program, board: Board, toolchain: ToolchainName, level:
         image = compile_image(program, plan, board, toolchain, level, Path(folder))
         return Measured(
             list(measurements_of(program, count_image(image, board))),
-            {name: piece for name, piece in image.pieces.items() if piece.source.startswith(_KERNELS)},
+            image.kernels,
             symbol_bytes(image.result.image),
         )
 
@@ -438,8 +443,7 @@ def _harnesses(
             continue
         with tempfile.TemporaryDirectory() as folder:
             image = compile_image(program, roomy_plan(program), board, toolchain, level, Path(folder))
-            own = {name: piece for name, piece in image.pieces.items() if piece.source.startswith(_KERNELS)}
-            yield engine.target, measure_harness(image, {**kernels, **own})
+            yield engine.target, measure_harness(image, {**kernels, **image.kernels})
 
 
 def main() -> None:

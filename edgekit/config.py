@@ -110,6 +110,11 @@ class DeviceSettings(Record, frozen=True):
     port: str | None = None
     target: str | None = None
 
+    @property
+    def is_named(self) -> bool:
+        """Whether there is one of the two."""
+        return self.port is not None or self.target is not None
+
 
 class Settings(Record, frozen=True):
     """All of ``edgekit.toml``.

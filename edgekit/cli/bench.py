@@ -81,19 +81,17 @@ def _time(cost: Cost) -> str:
 
 def _show_comparison(cost: Cost, predicted: Mapping[str, Any], reporter: Reporter) -> None:
     """How near the prediction came, where there is something to compare it with."""
-    measured = {"flash_bytes": cost.flash_bytes, "ram_bytes": cost.reserved_ram_bytes}
-    if not predicted["measured"]:
-        measured = {}
-    names = {"flash_bytes": "bytes of flash", "ram_bytes": "bytes of RAM with the reserved stack"}
+    compared = []
     if cost.unit == "instructions" and predicted["instructions"] is not None:
-        measured = {"instructions": cost.ticks, **measured}
-    if not measured:
-        return
+        compared.append(("instructions", "instructions", cost.ticks))
+    if predicted["measured"]:
+        compared.append(("flash_bytes", "bytes of flash", cost.flash_bytes))
+        compared.append(("ram_bytes", "bytes of RAM with the reserved stack", cost.reserved_ram_bytes))
     parts = [
-        f"{predicted[key]:,} {names.get(key, key)} ({_deviation(predicted[key], value)})"
-        for key, value in measured.items()
+        f"{predicted[key]:,} {name} ({_deviation(predicted[key], value)})" for key, name, value in compared
     ]
-    reporter.say(f"predicted {', '.join(parts)}")
+    if parts:
+        reporter.say(f"predicted {', '.join(parts)}")
 
 
 def _deviation(predicted: int, measured: int) -> str:

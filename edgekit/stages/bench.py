@@ -71,8 +71,8 @@ def bench(job: Job) -> Cost:
 
 def _warn_of_time(job: Job, board: Board) -> None:
     """Where an emulator counts neither instructions nor the board's time."""
-    at, emulator = job.settings.device, board.emulator
-    if at.port is None and at.target is None and emulator is not None and emulator.kind == "qemu-user":
+    emulator = board.emulator
+    if not job.settings.device.is_named and emulator is not None and emulator.kind == "qemu-user":
         job.reporter.warn(
             f"{emulator.machine} has no clock of {board.name}: nanoseconds are this computer's. Name the "
             "board with --target to measure there; `edgekit estimate` tells the instructions of its core"
@@ -103,9 +103,8 @@ def _count(
     """What is counted, for one inference and for each operator."""
     from edgekit.device.emulators import counts_instructions, instructions, open_emulator
 
-    at = job.settings.device
-    emulated = at.port is None and at.target is None
-    counts = emulated and board.emulator is not None and counts_instructions(board)
+    emulated = not job.settings.device.is_named and board.emulator is not None
+    counts = emulated and counts_instructions(board)
     transport = open_emulator(board, firmware.image, count_instructions=True) if counts else None
     with (
         Device(transport)
@@ -130,5 +129,4 @@ def _count(
 
 
 def _unless_at_port(job: Job, firmware: Firmware) -> Firmware | None:
-    at = job.settings.device
-    return firmware if at.port is None and at.target is None else None
+    return None if job.settings.device.is_named else firmware

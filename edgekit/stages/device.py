@@ -27,7 +27,7 @@ def locate_device(job: Job, board: Board) -> Job:
 
     at = job.settings.device
     elsewhere = at.target is not None or board.emulator is not None or board.flash.tool == "ssh"
-    if at.port is None and at.target is None and board.emulator is not None:
+    if not at.is_named and board.emulator is not None:
         _check_emulation(job, board, board.emulator)
     if at.port != DETECT_PORT and (at.port is not None or elsewhere):
         return job

@@ -45,8 +45,7 @@ def monitor(
     """
     board = job.board()
     job = locate_device(job, board)
-    at = job.settings.device
-    firmware = build(job) if at.port is None and at.target is None else None
+    firmware = None if job.settings.device.is_named else build(job)
 
     def class_names(info: DeviceInfo) -> Sequence[str]:
         return _class_names(job, info)

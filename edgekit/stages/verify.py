@@ -40,8 +40,7 @@ def verify(job: Job) -> Verdict:
 
     board = job.board()
     job = locate_device(job, board)
-    at = job.settings.device
-    firmware = build(job) if at.port is None and at.target is None else None
+    firmware = None if job.settings.device.is_named else build(job)
     model = firmware.model if firmware is not None else obtain_model(job)
     pictures = _pictures(job, model)
     vectors = _vectors(job, model.graph, pictures)
