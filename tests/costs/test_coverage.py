@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 from kernels.cases import all_cases
 
+from edgekit.codegen.kernels import TABLES
 from edgekit.codegen.layers import Program, lower
 from edgekit.costs.prediction import ENGINE
 from edgekit.costs.tables import cost_table, measured_core
@@ -36,7 +37,7 @@ def test_every_operator_is_told(core, toolchain):
     table = cost_table(core, toolchain)
     for level in table.levels.values():
         assert ENGINE in level.instructions
-        for name, program in programs(frozenset(CORES[core].features)):
+        for name, program in programs(frozenset({*CORES[core].features, TABLES})):
             for layer in program.layers:
                 costs = level.instructions.get(layer.call.cost_name)
                 assert costs is not None, f"{name}: {layer.call.cost_name}"

@@ -27,6 +27,12 @@ def kernel_files(programs: Mapping[str, Program]) -> list[str]:
     return sorted({name for layer in layers if layer.call for name in layer.call.sources})
 
 
+def is_run_by(program: Program, folder: str) -> bool:
+    """Whether a kernel of ``folder`` does the work of each layer: means of sums are portable."""
+    (file, *others) = [source for layer in program.layers if layer.call for source in layer.call.sources]
+    return file.startswith(folder) and all(o.startswith(folder) or "_of_sums" in o for o in others)
+
+
 def write_kernel_table(folder: Path, functions: Sequence[str], headers: Sequence[str] = ()) -> None:
     """``kernel_table.h``, which the driver includes."""
     lines = [*(f'#include "{header}"' for header in headers)]

@@ -17,6 +17,7 @@ from kernels.compiling import INCLUDE, WARNINGS, run
 from kernels.running import (
     driver_input,
     expected_output,
+    is_run_by,
     kernel_files,
     kernel_functions,
     write_kernel_table,
@@ -69,13 +70,7 @@ def neon_programs(features: frozenset[str]) -> dict[str, Program]:
     programs = {name: lower(case.graph, features) for name, case in CASES.items()}
     by_rows = {name: lower(case.graph, features, accumulate=True) for name, case in CASES.items()}
     programs |= {name + BY_ROWS: program for name, program in by_rows.items() if len(program.layers) > 1}
-    return {name: program for name, program in programs.items() if _is_neon(program)}
-
-
-def _is_neon(program: Program) -> bool:
-    """Whether what does the work of each is a kernel for NEON: means of sums are portable."""
-    (file, *others) = [source for layer in program.layers if layer.call for source in layer.call.sources]
-    return file.startswith("kernels/neon/") and all("_of_sums" in other for other in others)
+    return {name: program for name, program in programs.items() if is_run_by(program, "kernels/neon/")}
 
 
 PROGRAMS = {name: neon_programs(target.features) for name, target in TARGETS.items()}

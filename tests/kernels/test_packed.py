@@ -18,6 +18,7 @@ from kernels.compiling import INCLUDE, SANITIZERS, WARNINGS, host_compiler, run
 from kernels.running import (
     driver_input,
     expected_output,
+    is_run_by,
     kernel_files,
     kernel_functions,
     write_kernel_table,
@@ -70,15 +71,8 @@ def _programs() -> tuple[dict[str, Case], dict[str, Program]]:
     for case in (*mean_cases(), *wide_mean_cases()):
         name = f"{case.name}, taken up row by row"
         cases[name], programs[name] = case, lower(case.graph, frozenset({"armv6m"}), accumulate=True)
-    programs = {name: program for name, program in programs.items() if _is_packed(program)}
+    programs = {name: program for name, program in programs.items() if is_run_by(program, "kernels/packed/")}
     return {name: cases[name] for name in programs}, programs
-
-
-def _is_packed(program: Program) -> bool:
-    """Whether what does the work of each is a packed kernel: means of sums are portable."""
-    (file, *others) = [source for layer in program.layers if layer.call for source in layer.call.sources]
-    packed = "kernels/packed/"
-    return file.startswith(packed) and all(o.startswith(packed) or "_of_sums" in o for o in others)
 
 
 CASES, PROGRAMS = _programs()
